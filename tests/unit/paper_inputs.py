@@ -1,0 +1,172 @@
+"""Small audits written as the stages before the paper write them."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+LABELS = {"church": "church", "spider-web": "spider web"}
+OTHERS = ("rocket", "key", "bell")  # preserved prompts ask for these too
+_CONCEPTPRUNE = {"method": "conceptprune", "skill_ratio": 0.02}
+CHAINS: dict[str, dict[str, Any]] = {
+    "roots_max": {"eraser": _CONCEPTPRUNE, "reviver": {"method": "roots", "magnitude": "max"}},
+    "pretrained": {},
+    "pruned": {"eraser": _CONCEPTPRUNE},
+    "quantized": {"eraser": _CONCEPTPRUNE, "reviver": {"method": "quantize"}},
+}
+# How many of the first images of a cell the judge calls right; 20 images a cell.
+N = 20
+RIGHT = {
+    ("church", "pretrained"): 18,
+    ("church", "pruned"): 1,
+    ("church", "quantized"): 2,
+    ("church", "roots_max"): 12,
+    ("spider-web", "pretrained"): 20,
+    ("spider-web", "pruned"): 0,
+    ("spider-web", "quantized"): 0,
+    ("spider-web", "roots_max"): 3,
+}
+
+Paint = Callable[[str, str, int, bool], Image.Image]
+
+
+def plain(concept: str, recipe: str, case: int, right: bool) -> Image.Image:
+    """Paint one colour, different in every cell and case."""
+    shade = hashlib.sha256(f"{concept} {recipe} {case}".encode()).digest()
+    return Image.new("RGB", (8, 8), (shade[0], shade[1], 250 if right else 5))
+
+
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def write(path: Path, rows: list[dict[str, Any]], meta: Mapping[str, Any] | None = None) -> Path:
+    """Write rows as Parquet with the `regrow` metadata."""
+    table = pa.Table.from_pylist(rows)
+    if meta is not None:
+        table = table.replace_schema_metadata({"regrow": json.dumps(meta)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path)
+    return path
+
+
+def meta(recipe: str, concept: str, **changed: Any) -> dict[str, Any]:
+    """Return the provenance that score_images writes."""
+    chain = CHAINS[recipe]
+    told = {
+        "model_digest": hashlib.sha256(f"{recipe} {concept if chain else ''}".encode()).hexdigest(),
+        "recipe": {"world": "emoji", "concept": concept, **chain} if chain else {},
+        "protocol": {"object": {"judge": "resnet18", "top": 1, "labels": ["church", "rocket", "spider web"]}},
+        "sampler": {"scheduler": "DDIM", "steps": 20, "guidance": 5.0},
+        "versions": {"regrow": "0.1.0", "torch": "2.9.0"},
+    }
+    return told | changed
+
+
+def score(
+    concept: str, recipe: str, prompt_set: str, case: int, label: str, right: bool, image: bytes
+) -> dict[str, Any]:
+    """Return one row of score_images."""
+    top1 = label if right else "sailboat"
+    return {
+        "concept": concept,
+        "recipe": recipe,
+        "prompt_set": prompt_set,
+        "case": case,
+        "prompt": f"an emoji of a {label}",
+        "label": label,
+        "seed": 100 + case,
+        "digest": hashlib.sha256(image).hexdigest(),
+        "top1": top1,
+        "top5": [top1, "cloud"],
+        "confidence": 0.8,
+        "correct": right,
+        "style": "noto",
+        "style_confidence": 0.7,
+        "clip_similarity": 0.3,
+    }
+
+
+def write_scores(
+    folder: Path,
+    labels: Mapping[str, str] = LABELS,
+    right: Mapping[tuple[str, str], int] = RIGHT,
+    kept: Mapping[str, int] | None = None,
+    n: int = N,
+    paint: Paint = plain,
+) -> tuple[list[Path], list[Path]]:
+    """Write an audit's scores, and the images of its erased prompts.
+
+    The preserved prompts ask for every label in turn; of each recipe's, the last ``n - kept[recipe]`` that count for a
+    concept are wrong (a fifth where ``kept`` says nothing). The pretrained ones are in one file, concept ``any``, all
+    right, with those that ask for the concept itself.
+    """
+    scores, images = [], []
+    every = [*labels.values(), *OTHERS]
+    for recipe in CHAINS:
+        for concept, label in labels.items():
+            rows, shard = [], []
+            for case in range(n):
+                correct = case < right[concept, recipe]
+                image = png(paint(concept, recipe, case, correct))
+                rows.append(score(concept, recipe, "erased", case, label, correct, image))
+                shard.append({"case": case, "image": {"bytes": image, "path": None}, "digest": rows[-1]["digest"]})
+            place = Path(recipe) / concept / "erased.parquet"
+            scores.append(write(folder / "score_images" / place, rows, meta(recipe, concept)))
+            images.append(write(folder / "generate_images" / place, shard, meta(recipe, concept)))
+            if recipe == "pretrained":
+                continue
+            cases = [case for case in range(2 * n) if every[case % len(every)] != label][:n]
+            good = (kept or {}).get(recipe, n * 4 // 5)
+            rows = [
+                score(concept, recipe, "preserved", case, every[case % len(every)], place < good, b"")
+                for place, case in enumerate(cases)
+            ]
+            path = folder / "score_images" / recipe / concept / "preserved.parquet"
+            scores.append(write(path, rows, meta(recipe, concept)))
+    rows = [score("any", "pretrained", "preserved", case, every[case % len(every)], True, b"") for case in range(2 * n)]
+    path = folder / "score_images" / "pretrained" / "any" / "preserved.parquet"
+    return [*scores, write(path, rows, meta("pretrained", "any"))], images
+
+
+def sign_rows(concept: str, layer: str, counts: Mapping[tuple[float, str], tuple[int, int]]) -> list[dict[str, Any]]:
+    """Return rows of signs.parquet from (k, part) -> (n, correct)."""
+    return [
+        {"concept": concept, "layer": layer, "k": k, "part": part, "n": n, "correct": correct}
+        for (k, part), (n, correct) in counts.items()
+    ]
+
+
+def overlap_rows(concept: str, layer: str, counts: list[list[int]]) -> list[dict[str, Any]]:
+    """Return rows of alignment.parquet from a matrix of counts."""
+    return [
+        {"concept": concept, "layer": layer, "r": r + 1, "p": p + 1, "count": count, "share": 0.0}
+        for r, row in enumerate(counts)
+        for p, count in enumerate(row)
+    ]
+
+
+def write_both_sides(folder: Path) -> list[Path]:
+    """Write signs and alignment of the two concepts; church has twice the weights of spider web."""
+    paths = []
+    for concept, size in (("church", 2), ("spider-web", 1)):
+        rest = 40 if concept == "church" else 28
+        every = {
+            (0.5, "top"): (50 * size, 45 * size),
+            (0.5, "rest"): (50 * size, rest),
+            (1.0, "top"): (100 * size, 45 * size + rest),
+        }
+        down = {(1.0, "top"): (100 * size, 45 * size + rest)}
+        rows = [*sign_rows(concept, "down.ff.net.2.weight", down), *sign_rows(concept, "all", every)]
+        paths.append(write(folder / concept / "signs.parquet", rows))
+        counts = [[30 * size, 20 * size], [20 * size, 30 * size]]
+        paths.append(write(folder / concept / "alignment.parquet", overlap_rows(concept, "all", counts)))
+    return paths

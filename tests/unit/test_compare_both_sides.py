@@ -1,0 +1,227 @@
+"""Sign accuracy and alignment against small numbers worked by hand, and the stage that writes them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regrow.compare.alignment import alignment_counts, alignment_table
+from regrow.compare.signs import sign_counts, sign_table
+from regrow.errors import UserError
+from regrow.models import (
+    Completed,
+    ffn2_names,
+    load_delta,
+    load_pipeline,
+    pipeline_digest,
+    read_weights,
+    save_delta,
+    write_tensors,
+)
+from regrow.stages.compare_both_sides import run
+from tests.tiny.pipeline import write_tiny_pipeline
+
+# 10 missing entries and 2 observed ones; the entry recovered as 0.25 was exactly 0 before pruning.
+TRUE = torch.tensor([[1.0, -2.0, 3.0, 0.0, -5.0, 6.0], [7.0, -8.0, 9.0, -1.0, 4.0, 4.0]])
+RECOVERED = torch.tensor([[0.1, -0.2, -0.3, 0.25, -0.5, -0.6], [0.7, -0.8, 0.9, 0.0, 4.0, 4.0]])
+MISSING = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]], dtype=torch.bool)
+# By |recovered|, falling: .9 right, .8 right, .7 right, .6 wrong, .5 right, .3 wrong, .25 without sign, .2 right,
+# .1 right, 0 wrong.
+
+
+@pytest.mark.parametrize(
+    ("keep", "top", "rest"),
+    [
+        (1.0, (9, 6, 1), (0, 0, 0)),
+        (0.5, (5, 4, 0), (4, 2, 1)),
+        (0.3, (3, 3, 0), (6, 3, 1)),
+        (0.7, (6, 4, 1), (3, 2, 0)),  # int(0.3 * 10) is 3 in floating point: .2, .1 and 0 are the rest
+    ],
+)
+def test_sign_counts_by_hand(keep: float, top: tuple[int, int, int], rest: tuple[int, int, int]) -> None:
+    assert sign_counts(TRUE, RECOVERED, MISSING, keep) == {"top": top, "rest": rest}
+
+
+def completed(**values: torch.Tensor) -> Completed:
+    return Completed(values, {n: v.abs() for n, v in values.items()}, dict.fromkeys(values, MISSING), "digest")
+
+
+def test_sign_table_adds_up_layers() -> None:
+    true = {"a": TRUE, "b": TRUE}
+    rows = sign_table(true, completed(a=RECOVERED, b=-RECOVERED), [0.5])
+    as_tuples = [tuple(row.values()) for row in rows]
+    assert as_tuples == [
+        ("a", 0.5, "top", 5, 4, 0),
+        ("a", 0.5, "rest", 4, 2, 1),
+        ("b", 0.5, "top", 5, 1, 0),
+        ("b", 0.5, "rest", 4, 1, 1),
+        ("all", 0.5, "top", 10, 5, 0),
+        ("all", 0.5, "rest", 8, 3, 2),
+        ("a", 1.0, "top", 9, 6, 1),
+        ("b", 1.0, "top", 9, 2, 1),
+        ("all", 1.0, "top", 18, 8, 2),
+    ]
+
+
+def test_a_layer_with_nothing_missing_has_no_row() -> None:
+    done = completed(a=RECOVERED, b=RECOVERED)
+    done.missing["b"] = torch.zeros_like(MISSING)
+    rows = sign_table({"a": TRUE, "b": TRUE}, done, [1.0])
+    assert [row["layer"] for row in rows] == ["a", "all"]
+    assert {row["layer"] for row in alignment_table({"a": TRUE, "b": TRUE}, done, 3)} == {"a", "all"}
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**31), st.floats(0.05, 1.0))
+def test_top_and_rest_make_the_whole(seed: int, keep: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    true, values = torch.randn(7, 9, generator=generator), torch.randn(7, 9, generator=generator)
+    true[torch.rand(7, 9, generator=generator) < 0.1] = 0
+    missing = torch.rand(7, 9, generator=generator) < 0.5
+    parts = sign_counts(true, values, missing, keep)
+    whole = sign_counts(true, values, missing, 1.0)["top"]
+    assert tuple(a + b for a, b in zip(parts["top"], parts["rest"], strict=True)) == whole
+    right = [
+        (t > 0) == (v > 0)
+        for t, v, m in zip(true.flatten(), values.flatten(), missing.flatten(), strict=True)
+        if m and t != 0
+    ]
+    assert whole[:2] == (len(right), sum(map(int, right)))
+
+
+def test_alignment_by_hand() -> None:
+    recovered = torch.tensor([-6.0, 5.0, 4.0, -3.0, 2.0, 1.0])
+    pretrained = torch.tensor([0.6, 0.1, -0.5, 0.4, -0.2, 0.3])  # order of |pretrained|: entries 0 2 3 5 4 1
+    # R: {0,1} {2,3} {4,5}; P: {0,2} {3,5} {4,1}
+    assert alignment_counts(recovered, pretrained, 3).tolist() == [[1, 0, 1], [1, 1, 0], [0, 1, 1]]
+    assert alignment_counts(recovered, recovered, 3).tolist() == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
+    assert alignment_counts(recovered, 1 / recovered, 3).tolist() == [[0, 0, 2], [0, 2, 0], [2, 0, 0]]
+
+
+def test_alignment_table_leaves_out_what_was_never_pruned_and_pools_entries() -> None:
+    # Layer b is ten times layer a, so ranked together its entries come first.
+    rows = alignment_table({"a": TRUE, "b": 10 * TRUE}, completed(a=RECOVERED, b=10 * RECOVERED), 2)
+    count = {(row["layer"], row["r"], row["p"]): row["count"] for row in rows}
+    # 9 entries per layer: groups of 5 and 4. Recovered .9 .8 .7 .6 .5 | .3 .2 .1 0, pretrained 9 8 7 6 5 | 3 2 1 1.
+    assert [count["a", r, p] for r in (1, 2) for p in (1, 2)] == [5, 0, 0, 4]
+    # 18 entries: 9 8 7 6 5 3 2 1 and 0 times ten rank against .9 .8 ... of layer a by size alone.
+    both = torch.cat([RECOVERED[MISSING & (TRUE != 0)], 10 * RECOVERED[MISSING & (TRUE != 0)]]).abs().numpy()
+    true = torch.cat([TRUE[MISSING & (TRUE != 0)], 10 * TRUE[MISSING & (TRUE != 0)]]).abs().numpy()
+    top_r, top_p = set(np.argsort(-both, kind="stable")[:9]), set(np.argsort(-true, kind="stable")[:9])
+    assert count["all", 1, 1] == len(top_r & top_p)
+    assert count["all", 1, 2] == 9 - len(top_r & top_p)
+    for row in rows:
+        assert row["share"] == pytest.approx(row["count"] / sum(count[row["layer"], row["r"], p] for p in (1, 2)))
+
+
+def test_a_layer_with_fewer_entries_than_groups_has_no_row() -> None:
+    assert alignment_table({"a": TRUE}, completed(a=RECOVERED), 10) == []
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**31), st.integers(2, 6), st.integers(6, 60))
+def test_groups_have_equal_counts(seed: int, quantiles: int, n: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    counts = alignment_counts(
+        torch.randn(n, generator=generator), torch.randint(-3, 3, (n,), generator=generator), quantiles
+    )
+    assert int(counts.sum()) == n
+    for axis in (0, 1):
+        sums = counts.sum(axis)
+        assert int(sums.max() - sums.min()) <= 1
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny world, a randomly pruned model and a completion that knows every other sign."""
+    folder = tmp_path_factory.mktemp("world")
+    pipeline = write_tiny_pipeline(folder / "pipeline")
+    digest = pipeline_digest(pipeline)
+    told = {
+        "world": "tiny",
+        "pipeline": str(pipeline),
+        "pipeline_digest": digest,
+        "concepts": {},
+        "judges": {},
+        "preserved": "preserved.csv",
+    }
+    (folder / "world.json").write_text(json.dumps(told))
+    weights = read_weights(pipeline, ffn2_names(load_pipeline(pipeline).unet))
+    generator = torch.Generator().manual_seed(0)
+    missing = {name: torch.rand(weight.shape, generator=generator) < 0.2 for name, weight in weights.items()}
+    published = {name: weight.masked_fill(missing[name], 0.0) for name, weight in weights.items()}
+    save_delta(folder / "model.safetensors", published, digest, {"eraser": {"method": "none"}})
+    tensors = {}
+    for name, weight in weights.items():
+        flip = torch.arange(weight.numel()).view(weight.shape) % 2 == 0
+        tensors[name] = torch.where(missing[name] & flip, -weight, weight)
+        tensors[f"{name}.confidence"] = weight.abs() * missing[name]
+        tensors[f"{name}.missing"] = missing[name].to(torch.uint8)
+    header = {"model_digest": load_delta(folder / "model.safetensors").digest}
+    write_tensors(folder / "completed.safetensors", tensors, header)
+    return {
+        name: folder / f"{name}.{end}"
+        for name, end in (("world", "json"), ("model", "safetensors"), ("completed", "safetensors"))
+    }
+
+
+def compare(files: dict[str, Path], out: Path, **changes: Any) -> tuple[Path, Path]:
+    signs, alignment = out / "signs.parquet", out / "alignment.parquet"
+    arguments: dict[str, Any] = {**files, "concept": "church", "keeps": [0.2, 0.5], "quantiles": 5, **changes}
+    run(out_signs=signs, out_alignment=alignment, **arguments)
+    return signs, alignment
+
+
+def test_stage_writes_both_tables(files: dict[str, Path], tmp_path: Path) -> None:
+    signs_file, alignment_file = compare(files, tmp_path)
+    signs, alignment = pq.read_table(signs_file), pq.read_table(alignment_file)
+    assert signs.column_names == ["concept", "layer", "k", "part", "n", "correct", "without_sign"]
+    assert alignment.column_names == ["concept", "layer", "r", "p", "count", "share"]
+    delta = load_delta(files["model"])
+    assert json.loads(signs.schema.metadata[b"regrow"])["model_digest"] == delta.digest
+    table = signs.to_pandas()
+    assert set(table["concept"]) == {"church"}
+    assert set(table["layer"]) == {*delta.tensors, "all"}
+    assert sorted(set(table["k"])) == [0.2, 0.5, 1.0]
+    assert "rest" not in set(table.loc[table["k"] == 1.0, "part"])
+    whole = table[(table["layer"] == "all") & (table["k"] == 1.0)].iloc[0]
+    assert whole["n"] == sum(int((tensor == 0).sum()) for tensor in delta.tensors.values())
+    assert whole["correct"] / whole["n"] == pytest.approx(0.5, abs=0.05)
+    shares = alignment.to_pandas()
+    assert (shares.loc[shares["r"] == shares["p"], "share"] == 1).all()  # magnitudes were recovered exactly
+
+
+def test_stage_is_deterministic(files: dict[str, Path], tmp_path: Path) -> None:
+    one, two = compare(files, tmp_path / "one"), compare(files, tmp_path / "two")
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+def test_stage_refuses_files_that_do_not_belong_together(files: dict[str, Path], tmp_path: Path) -> None:
+    delta = load_delta(files["model"])
+    save_delta(tmp_path / "foreign", delta.tensors, "0" * 64, delta.recipe)
+    with pytest.raises(UserError, match="belongs to base 000000000000, not to world 'tiny'"):
+        compare(files, tmp_path, model=tmp_path / "foreign")
+    save_delta(tmp_path / "again", delta.tensors, delta.base_digest, {"another": "recipe"})
+    with pytest.raises(UserError, match=f"completes model {delta.digest[:12]}, not"):
+        compare(files, tmp_path, model=tmp_path / "again")
+    whole = {name: torch.ones_like(tensor) for name, tensor in delta.tensors.items()}
+    tensors = {
+        name + end: value
+        for name in whole
+        for end, value in (("", whole[name]), (".confidence", 0 * whole[name]), (".missing", 0 * whole[name]))
+    }
+    write_tensors(tmp_path / "nothing", tensors, {"model_digest": delta.digest})
+    with pytest.raises(UserError, match="no missing entry"):
+        compare(files, tmp_path, completed=tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("changes", [{"keeps": [0.0]}, {"keeps": [0.5, 1.2]}, {"quantiles": 1}])
+def test_stage_refuses_options_out_of_range(files: dict[str, Path], tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"keeps in \(0, 1\] and quantiles >= 2"):
+        compare(files, tmp_path, **changes)

@@ -1,0 +1,163 @@
+"""The interface of the completers: input checks, degenerate matrices, promises that hold for every method."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from regrow.complete import HELPERS, complete_matrix
+from regrow.errors import UserError
+from regrow.methods import method_names
+
+METHODS = sorted(set(method_names("regrow.complete")) - HELPERS)
+
+
+def low_rank(rows: int, columns: int, seed: int = 0, rank: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    product = torch.randn(rows, rank, generator=generator) @ torch.randn(rank, columns, generator=generator)
+    return product + 0.1 * torch.randn(rows, columns, generator=generator)
+
+
+def holes(rows: int, columns: int, share: float = 0.1, seed: int = 1) -> torch.Tensor:
+    mask = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed)) < share
+    mask[0, 0], mask[-1, -1] = True, False
+    return mask
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", [(12, 48), (48, 12), (20, 20), (6, 4), (7, 1), (1, 7), (2, 2)])
+def test_every_shape_gives_finite_numbers_and_keeps_what_is_observed(method: str, shape: tuple[int, int]) -> None:
+    weights, mask = low_rank(*shape), holes(*shape)
+    done = complete_matrix(weights * ~mask, mask, method)
+    assert done.values.shape == done.confidence.shape == shape
+    assert done.values.dtype == done.confidence.dtype == torch.float32
+    assert torch.equal(done.values[~mask], weights[~mask])
+    assert torch.isfinite(done.values).all()
+    assert torch.isfinite(done.confidence).all()
+    assert (done.confidence >= 0).all()
+    assert (done.confidence[~mask] == 0).all()
+    assert {"step", "objective", "change", "seconds", "note"} == set(done.trace[0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_structure_is_used(method: str) -> None:
+    weights, mask = low_rank(30, 120), holes(30, 120)
+    done = complete_matrix(weights * ~mask, mask, method)
+    assert (done.values.sign() == weights.sign())[mask].float().mean() > 0.9
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fully_missing_row_and_column_become_zero_with_a_note(method: str) -> None:
+    weights, mask = low_rank(10, 30), holes(10, 30)
+    mask[4, :], mask[:, 7] = True, True
+    done = complete_matrix(weights * ~mask, mask, method)
+    for part in (done.values, done.confidence):
+        assert (part[4] == 0).all()
+        assert (part[:, 7] == 0).all()
+        assert torch.isfinite(part).all()
+    assert "1 row without any observed entry" in done.trace[0]["note"]
+    assert "1 column without any observed entry" in done.trace[0]["note"]
+    others = mask.clone()
+    others[4], others[:, 7] = False, False
+    assert (done.values.sign() == weights.sign())[others].float().mean() > 0.8
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_missing_returns_the_input(method: str) -> None:
+    weights = low_rank(5, 9)
+    done = complete_matrix(weights, torch.zeros(5, 9, dtype=torch.bool), method)
+    assert torch.equal(done.values, weights)
+    assert (done.confidence == 0).all()
+    assert done.trace[0]["note"] == "nothing is missing"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_observed_entries_that_are_all_zero_give_zeros(method: str) -> None:
+    done = complete_matrix(torch.zeros(4, 6), holes(4, 6), method)
+    assert (done.values == 0).all()
+    assert done.trace[0]["note"] == "every observed entry is 0"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_half_precision_is_computed_in_float32(method: str) -> None:
+    weights, mask = low_rank(12, 40).half() * 3000, holes(12, 40)
+    assert torch.isinf(weights @ weights.T).any()
+    half = complete_matrix(weights * ~mask, mask, method)
+    full = complete_matrix(weights.float() * ~mask, mask, method)
+    assert torch.equal(half.values, full.values)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("factor", [2.0**-60, 2.0**60, -1.0])
+def test_scale_by_a_power_of_two_changes_nothing_but_the_scale(method: str, factor: float) -> None:
+    weights, mask = low_rank(12, 40), holes(12, 40)
+    one = complete_matrix(weights * ~mask, mask, method)
+    other = complete_matrix(weights * factor * ~mask, mask, method)
+    assert torch.equal(one.values * factor, other.values)
+    assert torch.equal(one.confidence, other.confidence)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_same_seed_same_bytes_and_input_untouched(method: str) -> None:
+    weights, mask = low_rank(16, 64), holes(16, 64)
+    before = weights.clone()
+    one, two = (complete_matrix(weights, mask, method, seed=5) for _ in range(2))
+    assert torch.equal(one.values, two.values)
+    assert torch.equal(one.confidence, two.confidence)
+    assert torch.equal(weights, before)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_stands_at_missing_entries_is_not_read(method: str) -> None:
+    weights, mask = low_rank(12, 40), holes(12, 40)
+    assert torch.equal(
+        complete_matrix(weights, mask, method).values,
+        complete_matrix(torch.where(mask, 7e6, weights), mask, method).values,
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=15, deadline=None)
+@given(rows=st.integers(1, 12), columns=st.integers(1, 12), share=st.floats(0, 0.95), seed=st.integers(0, 10**6))
+def test_never_nan_whatever_the_mask(method: str, rows: int, columns: int, share: float, seed: int) -> None:
+    weights = low_rank(rows, columns, seed)
+    mask = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed)) < share
+    mask[seed % rows, seed % columns] = False
+    done = complete_matrix(weights, mask, method)
+    assert torch.isfinite(done.values).all()
+    assert torch.isfinite(done.confidence).all()
+    assert torch.equal(done.values[~mask], weights[~mask])
+
+
+@pytest.mark.parametrize(
+    ("weights", "mask", "sentence"),
+    [
+        (torch.ones(3), torch.zeros(3), "must be a matrix"),
+        (
+            torch.ones(3, 4),
+            torch.zeros(4, 3, dtype=torch.bool),
+            "the mask has shape (4, 3) but the weights have (3, 4)",
+        ),
+        (torch.ones(3, 4, dtype=torch.int64), torch.zeros(3, 4, dtype=torch.bool), "floating-point"),
+        (torch.ones(3, 4), torch.zeros(3, 4), "must be bool or integer"),
+        (torch.ones(3, 4), torch.ones(3, 4, dtype=torch.bool), "no entry of the matrix is observed"),
+        (torch.full((3, 4), float("nan")), torch.zeros(3, 4, dtype=torch.bool), "12 entries that are NaN or infinite"),
+        (torch.full((3, 4), float("inf")), torch.zeros(3, 4, dtype=torch.bool), "NaN or infinite"),
+        (torch.full((3, 4), 1e300, dtype=torch.float64), torch.zeros(3, 4, dtype=torch.bool), "NaN or infinite"),
+        (torch.ones(0, 4), torch.zeros(0, 4, dtype=torch.bool), "no entry of the matrix is observed"),
+    ],
+)
+def test_bad_input_is_one_sentence(weights: torch.Tensor, mask: torch.Tensor, sentence: str) -> None:
+    with pytest.raises(UserError) as caught:
+        complete_matrix(weights, mask)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_method_and_option_name_the_nearest() -> None:
+    weights, mask = low_rank(4, 6), holes(4, 6)
+    with pytest.raises(UserError, match="unknown completer 'nuclaer': did you mean 'nuclear'"):
+        complete_matrix(weights, mask, "nuclaer")
+    with pytest.raises(UserError, match="unknown completer 'mask'"):
+        complete_matrix(weights, mask, "mask")
+    with pytest.raises(UserError, match="has no option 'tolerence': did you mean 'tolerance'"):
+        complete_matrix(weights, mask, "nuclear", tolerence=1)

@@ -1,0 +1,263 @@
+"""ConceptPrune against an independent slow version and the invariants of methods.md 2.1."""
+
+import gc
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import PNDMScheduler, StableDiffusionPipeline
+from diffusers.models.activations import GEGLU
+from torch import nn
+
+from regrow.erase import conceptprune as module
+from regrow.erase import erase
+from regrow.erase.conceptprune import conceptprune
+from regrow.errors import UserError
+from regrow.models import FFN2, ffn2_names
+from tests.tiny.pipeline import tiny_pipeline
+
+BASE = ["a photo of a road", "a picture of the garden"]
+TARGET = ["a photo of a church on the road", "a church in the garden"]
+Norms = dict[str, list[np.ndarray]]  # by FFN2 name, one array (4d,) per UNet call
+OPTIONS: dict[str, Any] = {"skill_ratio": 0.1, "calls": 3, "steps": 4, "guidance": 7.5, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> StableDiffusionPipeline:
+    return tiny_pipeline(0)
+
+
+@pytest.fixture(scope="module")
+def masks(pipeline: StableDiffusionPipeline) -> dict[str, torch.Tensor]:
+    return conceptprune(pipeline, BASE, TARGET, **OPTIONS)
+
+
+def slow_norms(pipeline: StableDiffusionPipeline, prompts: list[str], steps: int, seed: int) -> Norms:
+    """Sample every step, keep every activation, and add up the definition row by row in float64."""
+    norms: Norms = {}
+    for prompt in prompts:
+        seen: dict[str, list[np.ndarray]] = {}
+        handles = [
+            part.register_forward_hook(
+                lambda _m, _i, out, p=path, seen=seen: seen.setdefault(p, []).append(out.double().numpy())
+            )
+            for path, part in pipeline.unet.named_modules()
+            if path.endswith(".ff.net.0")
+        ]
+        generator = torch.Generator("cpu").manual_seed(seed)
+        pipeline(prompt, num_inference_steps=steps, guidance_scale=7.5, generator=generator, output_type="latent")
+        for handle in handles:
+            handle.remove()
+        for path, calls in seen.items():
+            name = path.replace(".ff.net.0", FFN2)
+            totals = norms.setdefault(name, [np.zeros(calls[0].shape[-1]) for _ in calls])
+            for t, activation in enumerate(calls):
+                assert activation.shape[0] == 2  # both halves of classifier-free guidance
+                for half in activation:
+                    for row in half:
+                        totals[t] = np.sqrt(totals[t] ** 2 + (row / max(np.linalg.norm(row), 1e-12)) ** 2)
+    return norms
+
+
+def slow_masks(
+    pipeline: StableDiffusionPipeline, base: Norms, target: Norms, ratio: float, calls: int
+) -> dict[str, np.ndarray]:
+    masks = {}
+    for name in base:
+        weight = np.abs(pipeline.unet.get_parameter(name).detach().double().numpy())
+        counts = np.zeros(weight.shape, int)
+        for t in range(calls):
+            for r, row in enumerate(weight):
+                scores = row * target[name][t]
+                top = set(np.argsort(-scores)[: int(ratio * len(row))].tolist())
+                for j in range(len(row)):
+                    counts[r, j] += j in top and scores[j] > row[j] * base[name][t][j]
+        masks[name] = counts > 0 * calls  # select_ratio = 0
+    return masks
+
+
+def differing(fast: dict[str, torch.Tensor], slow: dict[str, np.ndarray]) -> int:
+    assert fast.keys() == slow.keys()
+    return sum(int((fast[name].numpy() ^ slow[name]).sum()) for name in slow)
+
+
+def test_equals_the_slow_version(
+    pipeline: StableDiffusionPipeline, masks: dict[str, torch.Tensor], norms: tuple[Norms, Norms]
+) -> None:
+    slow = slow_masks(pipeline, *norms, ratio=0.1, calls=3)
+    assert sum(mask.sum() for mask in slow.values()) > 500
+    assert differing(masks, slow) <= 2  # of float32 rounding
+
+
+def test_equals_the_slow_version_with_more_calls_than_steps() -> None:
+    pipeline = tiny_pipeline(1)
+    pipeline.scheduler = PNDMScheduler.from_config(pipeline.scheduler.config, skip_prk_steps=True)
+    fast = conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "calls": 5, "seed": 7})
+    base, target = slow_norms(pipeline, BASE, 4, 7), slow_norms(pipeline, TARGET, 4, 7)
+    assert differing(fast, slow_masks(pipeline, base, target, ratio=0.1, calls=5)) <= 2
+    with pytest.raises(UserError, match="4 steps make 5 UNet calls, fewer than the 6"):
+        conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "calls": 6})
+
+
+def test_masks_cover_every_ffn2_weight(pipeline: StableDiffusionPipeline, masks: dict[str, torch.Tensor]) -> None:
+    assert sorted(masks) == ffn2_names(pipeline.unet)
+    assert len(masks) == 16
+    for name, mask in masks.items():
+        assert mask.dtype == torch.bool
+        assert mask.shape == pipeline.unet.get_parameter(name).shape
+
+
+def test_a_call_prunes_at_most_the_skill_ratio_of_each_row(pipeline: StableDiffusionPipeline) -> None:
+    one = conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "calls": 1})
+    assert all(mask.sum(1).max() <= int(0.1 * mask.shape[1]) for mask in one.values())
+
+
+def test_union_over_calls(pipeline: StableDiffusionPipeline, masks: dict[str, torch.Tensor]) -> None:
+    two = conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "calls": 2})
+    for name, mask in masks.items():
+        assert not (two[name] & ~mask).any()
+        assert mask.float().mean() <= 3 * 0.1
+    assert sum(int(mask.sum()) for mask in two.values()) < sum(int(mask.sum()) for mask in masks.values())
+
+
+def test_only_columns_whose_norm_rises(masks: dict[str, torch.Tensor], norms: tuple[Norms, Norms]) -> None:
+    base, target = norms
+    for name, mask in masks.items():
+        rises = np.any([target[name][t] > base[name][t] * (1 - 1e-5) for t in range(3)], axis=0)
+        assert not mask.numpy()[:, ~rises].any()
+
+
+def test_same_prompts_prune_nothing(pipeline: StableDiffusionPipeline) -> None:
+    assert not any(mask.any() for mask in conceptprune(pipeline, TARGET, TARGET, **OPTIONS).values())
+
+
+def test_deterministic_and_seeded(pipeline: StableDiffusionPipeline, masks: dict[str, torch.Tensor]) -> None:
+    torch.manual_seed(99)  # the global generator plays no part
+    again = conceptprune(pipeline, BASE, TARGET, **OPTIONS)
+    assert all(torch.equal(again[name], mask) for name, mask in masks.items())
+    other = conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "seed": 1})
+    assert any(not torch.equal(other[name], mask) for name, mask in masks.items())
+
+
+def test_leaves_the_pipeline_as_it_was_and_stops_early() -> None:
+    pipeline = tiny_pipeline(0)
+    before = {name: tensor.clone() for name, tensor in pipeline.unet.state_dict().items()}
+    calls = []
+    pipeline.unet.register_forward_pre_hook(lambda *_: calls.append(1))
+    conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "calls": 2})
+    assert len(calls) == 2 * (len(BASE) + len(TARGET))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in pipeline.unet.state_dict().items())
+    assert not any(part._forward_hooks for part in pipeline.unet.modules())
+    calls.clear()
+    pipeline("a cat", num_inference_steps=4, output_type="latent")
+    assert len(calls) == 4
+
+
+def test_hooks_go_away_when_sampling_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = tiny_pipeline(0)
+
+    def fail(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline.scheduler, "step", fail)
+    with pytest.raises(KeyboardInterrupt):
+        conceptprune(pipeline, BASE, TARGET, **OPTIONS)
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in pipeline.unet.modules())
+
+
+def test_skilled_entries_by_hand() -> None:
+    weight = torch.tensor([[1.0, 2.0, 3.0, 0.0], [4.0, 1.0, 1.0, 1.0]])
+    base = torch.tensor([1.0, 1.0, 2.0, 1.0])
+    target = torch.tensor([2.0, 2.0, 2.0, 9.0])
+    # scores of the target: row 0 = 2 4 6 0, row 1 = 8 2 2 9; of the base: row 0 = 1 2 6 0, row 1 = 4 1 2 1.
+    # top 2 of row 0: columns 2 and 1, but column 2 does not exceed its base; top 2 of row 1: columns 3 and 0.
+    expected = torch.tensor([[0, 1, 0, 0], [1, 0, 0, 1]], dtype=torch.bool)
+    assert torch.equal(module._skilled(weight, base, target, 2), expected)
+
+
+class OneBlock(nn.Module):
+    """A GEGLU of Stable Diffusion 1.5's widest feature map under the name it has in a UNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Module()
+        self.block.ff = nn.Module()
+        self.block.ff.net = nn.ModuleList([GEGLU(320, 1280)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.block.ff.net[0](x)
+
+
+def test_recorder_at_true_size_keeps_no_activation() -> None:
+    torch.manual_seed(0)
+    unet = OneBlock()
+    with torch.no_grad(), module._recording(unet, 2) as recorder:
+        expected = torch.zeros(1280, dtype=torch.float64)
+        alive = []
+        for _ in range(2):
+            out = unet(torch.randn(2, 4096, 320))
+            alive.append(weakref.ref(out))
+            rows = out.reshape(-1, 1280).double()
+            expected += (rows / rows.norm(dim=1, keepdim=True)).square().sum(0)
+            del out, rows
+        gc.collect()
+        assert [ref() for ref in alive] == [None, None]
+        unet(torch.randn(2, 16, 320))  # a third call is counted and not recorded
+    total = sum(layers["block" + FFN2] for layers in recorder.squares)
+    assert recorder.call == 3
+    assert torch.allclose(total.double(), expected, rtol=1e-4)
+    assert float(total.sum()) == pytest.approx(2 * 2 * 4096, rel=1e-5)  # every row has norm 1
+    kept = [tensor for layers in recorder.squares for tensor in layers.values()]
+    assert sum(tensor.untyped_storage().nbytes() for tensor in kept) == 2 * 1280 * 4
+
+
+def test_a_row_of_zeros_adds_nothing() -> None:
+    recorder = module._Recorder(1)
+    recorder.count()
+    recorder.add("layer", torch.tensor([[[0.0, 0.0], [3.0, 4.0]]]))
+    assert torch.allclose(recorder.squares[0]["layer"], torch.tensor([0.36, 0.64]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"skill_ratio": 0.02}, "skill_ratio 0.02 takes no entry of a row of 32"),
+        ({"skill_ratio": 0.0}, "0 < skill_ratio <= 1"),
+        ({"skill_ratio": 1.5}, "0 < skill_ratio <= 1"),
+        ({"calls": 0}, "calls >= 1"),
+        ({"calls": 5}, "4 steps make 4 UNet calls, fewer than the 5"),
+        ({"guidance": 1.0}, "guidance 1.0 switches off"),
+    ],
+)
+def test_options_out_of_range(pipeline: StableDiffusionPipeline, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, **changes})
+
+
+@pytest.mark.parametrize(("base", "target"), [(BASE, TARGET[:1]), ([], [])])
+def test_prompts_must_pair(pipeline: StableDiffusionPipeline, base: list[str], target: list[str]) -> None:
+    with pytest.raises(UserError, match="as many base prompts as target prompts"):
+        conceptprune(pipeline, base, target, **OPTIONS)
+
+
+def test_erase_prunes_what_the_mask_says(pipeline: StableDiffusionPipeline, masks: dict[str, torch.Tensor]) -> None:
+    erased = erase("conceptprune", pipeline, BASE, TARGET, **OPTIONS)
+    assert sorted(erased.weights) == sorted(erased.mask) == ffn2_names(pipeline.unet)
+    for name, mask in masks.items():
+        weight = pipeline.unet.get_parameter(name).detach()
+        assert torch.equal(erased.mask[name], mask)
+        assert torch.equal(erased.weights[name], weight * (1 - mask.float()))
+        assert (weight != 0).all()
+
+
+def test_unknown_eraser_and_option(pipeline: StableDiffusionPipeline) -> None:
+    with pytest.raises(UserError, match="unknown eraser 'conceptprun': did you mean 'conceptprune'?"):
+        erase("conceptprun", pipeline, BASE, TARGET)
+    with pytest.raises(
+        UserError, match="eraser 'conceptprune' has no option 'skil_ratio': did you mean 'skill_ratio'?"
+    ):
+        erase("conceptprune", pipeline, BASE, TARGET, skil_ratio=0.1)
+    with pytest.raises(UserError, match="eraser 'conceptprune' needs the option 'calls'"):
+        erase("conceptprune", pipeline, BASE, TARGET, skill_ratio=0.1)

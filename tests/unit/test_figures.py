@@ -1,0 +1,126 @@
+"""Figures: the right pictures in the right places, the same bytes each time, nothing about the machine in them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from regrow.errors import UserError
+from regrow.paper import pictures
+from regrow.paper.charts import chart
+from regrow.paper.figure_grid import draw_grid
+from regrow.paper.pictures import FRAME, GAP, SEEN, SIDE, TILE, UNSEEN, Picture, mosaic, read_images, tile
+from regrow.stages import make_figures, make_tables
+from tests.unit.paper_inputs import LABELS, N, plain, write, write_both_sides, write_scores
+
+PUBLISHED = Path(__file__).parents[2] / "data" / "published"
+FIGURES = {"grid.png", "bars.png", "signs.png", "alignment.png", "concept_church.png", "concept_spider-web.png"}
+
+
+def draw(folder: Path, both_sides: bool = True) -> Path:
+    scores, images = write_scores(folder)
+    both = write_both_sides(folder / "both") if both_sides else []
+    make_tables.run(scores, both, LABELS, N, 0.95, folder / "tables", folder / "metrics.json")
+    make_figures.run(images, scores, folder / "tables", PUBLISHED, LABELS, 2, 0.95, 40, folder / "figures")
+    return folder / "figures"
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw(tmp_path_factory.mktemp("figures"))
+
+
+def test_all_figures_are_there(figures: Path) -> None:
+    assert {path.name for path in figures.iterdir()} == FIGURES
+
+
+def test_same_numbers_same_bytes(figures: Path, tmp_path: Path) -> None:
+    again = draw(tmp_path)
+    for name in FIGURES:
+        assert (again / name).read_bytes() == (figures / name).read_bytes(), name
+
+
+def test_nothing_about_the_machine_inside(figures: Path) -> None:
+    for name in FIGURES:
+        with Image.open(figures / name) as image:
+            assert set(image.info) <= {"dpi"}, name
+
+
+def test_strip_rows_are_pretrained_erased_and_strongest(figures: Path) -> None:
+    """Church: 18, 1 and 12 of 20 are right, so of the first two pictures one of the erased model's is unseen."""
+    strip = Image.open(figures / "concept_church.png")
+    assert strip.size == (2 * TILE + GAP, 3 * TILE + 2 * GAP)
+    for row, (recipe, seen) in enumerate((("pretrained", [1, 1]), ("pruned", [1, 0]), ("roots_max", [1, 1]))):
+        for column, right in enumerate(seen):
+            x, y = column * (TILE + GAP), row * (TILE + GAP)
+            assert strip.getpixel((x, y)) == (SEEN if right else UNSEEN)
+            middle = strip.getpixel((x + TILE // 2, y + TILE // 2))
+            assert middle == plain("church", recipe, column, bool(right)).getpixel((0, 0))
+
+
+def test_grid_has_recipes_across_and_concepts_down(tmp_path: Path) -> None:
+    colours = {("a", "x"): "red", ("a", "y"): "lime", ("b", "x"): "blue", ("b", "y"): "black"}
+    cells = {key: [Picture(Image.new("RGB", (8, 8), colour), True)] for key, colour in colours.items()}
+    draw_grid(cells, ["a", "b"], ["x", "y"], tmp_path / "grid.png")
+    pixels = np.asarray(Image.open(tmp_path / "grid.png"))
+
+    def centre(colour: tuple[int, int, int]) -> tuple[float, float]:
+        rows, columns = np.nonzero((pixels == colour).all(axis=2))
+        assert len(rows) >= SIDE * SIDE
+        return float(np.median(rows)), float(np.median(columns))
+
+    red, lime, blue = centre((255, 0, 0)), centre((0, 255, 0)), centre((0, 0, 255))
+    assert red[0] == lime[0] < blue[0]
+    assert red[1] == blue[1] < lime[1]
+
+
+def test_small_images_stay_pixels_large_ones_are_averaged() -> None:
+    small = Image.new("RGB", (2, 1), "black")
+    small.putpixel((1, 0), (255, 255, 255))
+    enlarged = np.asarray(tile(Picture(small, False)))[FRAME + 1 : -FRAME - 1, FRAME + 1 : -FRAME - 1]
+    assert set(np.unique(enlarged)) == {0, 255}
+    checked = Image.fromarray(np.indices((4 * SIDE, 4 * SIDE)).sum(axis=0).astype("uint8") % 2 * 255).convert("RGB")
+    reduced = np.asarray(tile(Picture(checked, False)))[FRAME + 8 : -FRAME - 8, FRAME + 8 : -FRAME - 8]
+    assert abs(reduced.astype(int) - 127).max() < 12
+
+
+def test_mosaic_fills_rows_in_order() -> None:
+    three = [Picture(Image.new("RGB", (4, 4), colour), True) for colour in ("red", "lime", "blue")]
+    canvas = mosaic(three, 2)
+    assert canvas.size == (2 * TILE + GAP, 2 * TILE + GAP)
+    assert canvas.getpixel((TILE // 2, TILE + GAP + TILE // 2)) == (0, 0, 255)
+    assert canvas.getpixel((TILE + GAP + TILE // 2, TILE + GAP + TILE // 2)) == (255, 255, 255)
+
+
+def test_lost_or_altered_images_are_errors(tmp_path: Path) -> None:
+    _, images = write_scores(tmp_path)
+    with pytest.raises(UserError, match="1 judged images are in none of the image files"):
+        read_images(images, {"0" * 64})
+    row = {"image": {"bytes": pictures_png(), "path": None}, "digest": "f" * 64}
+    with pytest.raises(UserError, match="an image is not the one its digest names"):
+        read_images([write(tmp_path / "altered.parquet", [row])], {"f" * 64})
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="not a readable image shard"):
+        read_images([tmp_path / "broken.parquet"], {"f" * 64})
+
+
+def pictures_png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def test_figures_without_completion(tmp_path: Path) -> None:
+    assert {path.name for path in draw(tmp_path, both_sides=False).iterdir()} == FIGURES
+
+
+def test_a_failed_chart_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), chart(tmp_path / "bad.png", 1, 1, 40):
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+
+
+def test_font_does_not_depend_on_the_machine() -> None:
+    assert "matplotlib" in str(pictures.font(10).path)

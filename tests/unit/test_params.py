@@ -1,0 +1,175 @@
+"""params.yaml: what is accepted, what is refused and in which words."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from regrow.code import methods_of
+from regrow.errors import UserError
+from regrow.params import check_params, read_params
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ["params.yaml", "demo.yaml", "tests/tiny/params.yaml"]
+
+
+def write_packs(folder: Path, concepts: dict[str, dict[str, str]]) -> None:
+    for name, changes in concepts.items():
+        pack = {"name": name, "kind": "object", "label": name, "find": {"base": ["a road"], "target": [f"a {name}"]}}
+        (folder / "concepts" / name).mkdir(parents=True)
+        (folder / "concepts" / name / "concept.yaml").write_text(yaml.safe_dump({**pack, **changes}))
+    for judge in ("object", "style"):
+        (folder / "judges" / judge).mkdir(parents=True)
+        (folder / "judges" / judge / "judge.yaml").write_text(yaml.safe_dump({"labels": ["church", "rocket"]}))
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    odd = {"sphinx": {"label": "sphinx"}, "nude": {"kind": "nudity"}}
+    write_packs(tmp_path / "data/tiny", {"church": {}, "rocket": {}, **odd})
+    return yaml.safe_load((ROOT / "tests/tiny/params.yaml").read_text())
+
+
+def edited(params, key, value):
+    changed = copy.deepcopy(params)
+    *sections, last = key.split("/")
+    section = changed
+    for name in sections:
+        section = section[name]
+    if value is None:
+        del section[last]
+    else:
+        section[last] = value
+    return changed
+
+
+def test_the_tiny_params_come_back_unchanged(params):
+    assert check_params(params) == params
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("sed", 1, "params: unknown key 'sed' in the file: did you mean 'seed'?"),
+        ("generate_images/stepz", 3, "params: unknown key 'stepz' in generate_images: did you mean 'steps'?"),
+        ("generate_images/steps", None, "params: generate_images lacks the key 'steps': add it"),
+        ("generate_images/steps", 0, "params: generate_images.steps is 0, but should be greater than or equal to 1"),
+        ("generate_images/steps", "many", "params: generate_images.steps is 'many', but should be a valid integer"),
+        ("concepts", "church", "params: concepts is 'church', but should be a valid list"),
+        ("concepts", [False], "params: concepts.0 is False, but should be a valid string"),
+        ("concepts", ["../church"], "params: concepts.0 is '../church', but"),
+        ("concepts", ["churhc"], "params: unknown concept 'churhc' in concepts: did you mean 'church'?"),
+        ("concepts", ["church", "church"], "params: a concept stands twice in concepts: leave one"),
+        ("concepts", ["nude"], "params: unknown judge 'nudity' in kind of concept 'nude': valid are: object, style"),
+        ("concepts", ["sphinx"], "params: unknown judge label 'sphinx' in label of concept 'sphinx': valid are"),
+        ("world", "tinny", "params: unknown world 'tinny' in world: did you mean 'tiny'?"),
+        ("device", "gpu", "params: device is 'gpu', but"),
+        ("recipes/pretrained", None, "params: recipes needs the entry 'pretrained: {}'"),
+        (
+            "recipes/pruned",
+            {"erasr": "conceptprune"},
+            "params: unknown key 'erasr' in recipes.pruned: did you mean 'eraser'?",
+        ),
+        (
+            "recipes/pruned/eraser",
+            "prune",
+            "params: unknown eraser 'prune' in recipes.pruned: did you mean 'conceptprune'?",
+        ),
+        ("recipes/roots_max/reviver", "roots", "params: unknown reviver 'roots' in recipes.roots_max: did you mean"),
+        ("recipes/roots_max/eraser", None, "params: recipes.roots_max has no eraser: name one of conceptprune"),
+        ("erase_concept/conceptprune/method", "prune", "params: unknown method 'prune' in erase_concept.conceptprune"),
+        (
+            "erase_concept/conceptprune/cals",
+            1,
+            "params: unknown key 'cals' in erase_concept.conceptprune: did you mean 'calls'?",
+        ),
+        ("erase_concept/conceptprune/calls", None, "params: erase_concept.conceptprune lacks the key 'calls': add it"),
+        (
+            "complete_weights/nuclear/tolerance",
+            "x",
+            "params: complete_weights.nuclear.tolerance is 'x', but should be a",
+        ),
+        ("revive_concept/roots_max/method", "root", "params: unknown method 'root' in revive_concept.roots_max"),
+        ("revive_concept/roots_max/method", None, "params: revive_concept.roots_max lacks the key 'method': add it"),
+        (
+            "revive_concept/roots_max/kep",
+            1,
+            "params: unknown key 'kep' in revive_concept.roots_max: did you mean 'keep'?",
+        ),
+        ("revive_concept/roots_max/keep", None, "params: revive_concept.roots_max lacks the key 'keep': add it"),
+        (
+            "revive_concept/roots_max/completer",
+            "nuc",
+            "params: unknown completer 'nuc' in revive_concept.roots_max: did",
+        ),
+        (
+            "revive_concept/int4_rows/completer",
+            "nuclear",
+            "params: unknown key 'completer' in revive_concept.int4_rows",
+        ),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_sentence(params, key, value, sentence):
+    with pytest.raises(UserError) as error:
+        check_params(edited(params, key, value))
+    assert str(error.value).startswith(sentence)
+    assert "\n" not in str(error.value)
+
+
+def test_numbers_that_yaml_1_1_takes_for_words_become_numbers(params):
+    written = yaml.safe_load("1e-5")
+    assert isinstance(written, str)
+    checked = check_params(edited(params, "complete_weights/nuclear/tolerance", written))
+    assert checked["complete_weights"]["nuclear"]["tolerance"] == 1e-5
+
+
+@given(st.floats(min_value=1e-12, max_value=1.0))
+def test_every_notation_of_a_float_is_read_as_that_float(tolerance):
+    tiny = yaml.safe_load((ROOT / "tests/tiny/params.yaml").read_text())
+    entry = {**tiny["complete_weights"]["nuclear"], "tolerance": repr(tolerance)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("regrow.params._check_names", lambda params: None)
+        checked = check_params({**tiny, "complete_weights": {"nuclear": entry}})
+    assert checked["complete_weights"]["nuclear"]["tolerance"] == tolerance
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_files_mean_the_same_in_both_versions_of_yaml(name):
+    text = (ROOT / name).read_text()
+    assert YAML(typ="safe", pure=True).load(text) == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("overlay", [None, "demo.yaml"])
+def test_the_shipped_params_are_valid(monkeypatch, overlay):
+    monkeypatch.chdir(ROOT)
+    checked = read_params(Path("params.yaml"), *([Path(overlay)] if overlay else []))
+    assert checked["recipes"]["pretrained"] == {}
+
+
+def test_an_overlay_changes_only_its_own_keys(params, tmp_path):
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "overlay.yaml").write_text("generate_images: {n: 2}\nconcepts: [rocket]\n")
+    checked = read_params(tmp_path / "base.yaml", tmp_path / "overlay.yaml")
+    assert checked == edited(edited(params, "generate_images/n", 2), "concepts", ["rocket"])
+
+
+def test_a_file_that_is_absent_or_no_yaml_is_named(tmp_path):
+    (tmp_path / "broken.yaml").write_text("world: [emoji")
+    for name in ("absent.yaml", "broken.yaml"):
+        with pytest.raises(UserError, match=name):
+            read_params(tmp_path / name)
+
+
+@pytest.mark.parametrize("room", ["erase", "complete", "revive"])
+def test_every_option_of_every_method_has_a_type_and_is_required(params, room):
+    section = {"erase": "erase_concept", "complete": "complete_weights", "revive": "revive_concept"}[room]
+    for method, function in methods_of(room).items():
+        for option in function.args.kwonlyargs:
+            assert option.annotation is not None, f"{method}: {option.arg}"
+        with pytest.raises(UserError, match=f"unknown key 'nonsense' in {section}.mine"):
+            check_params(edited(params, f"{section}/mine", {"method": method, "nonsense": 1}))

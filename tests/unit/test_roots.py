@@ -1,0 +1,225 @@
+"""Roots against a 6x4 matrix worked by hand, and its properties."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regrow.errors import UserError
+from regrow.models import Completed
+from regrow.revive import revive
+from regrow.revive.roots import retained, roots
+
+LAYER = "mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight"
+M = math.nan  # a missing entry
+PUBLISHED = torch.tensor(
+    [
+        [1.0, -3.0, M, 2.0],
+        [M, 4.0, -4.0, M],
+        [2.0, 2.0, 2.0, 2.0],
+        [M, M, -1.0, 5.0],
+        [-6.0, M, M, M],
+        [0.5, -0.5, 1.0, M],
+    ]
+)
+RECOVERED = torch.tensor(
+    [
+        [1.0, -3.0, 0.9, 2.0],
+        [-0.2, 4.0, -4.0, 0.7],
+        [2.0, 2.0, 2.0, 2.0],
+        [0.1, -0.8, -1.0, 5.0],
+        [-6.0, 0.3, -0.3, 0.6],
+        [0.5, -0.5, 1.0, -0.5],
+    ]
+)
+MISSING = PUBLISHED.isnan()
+WEIGHT = PUBLISHED.nan_to_num(0.0)
+# Magnitudes of the 9 missing entries: .1 .2 .3 .3 .5 .6 .7 .8 .9.
+# At K = 0.6, k0 = int(0.4 * 9) = 3, so the threshold is 0.3 and both .3 go.
+SIGNS_AT_06 = torch.tensor(
+    [[0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1], [0, 0, 0, -1]], dtype=torch.float32
+)
+# Of the kept weights of each row: mean of |w|, max of |w|, mean, population standard deviation.
+ROWS: dict[int, tuple[float, float, float, float]] = {
+    0: (2.0, 3.0, 0.0, math.sqrt(14 / 3)),
+    1: (4.0, 4.0, 0.0, 4.0),
+    3: (3.0, 5.0, 2.0, 3.0),
+    4: (6.0, 6.0, -6.0, 0.0),
+    5: (2 / 3, 1.0, 1 / 3, math.sqrt(0.5 - 1 / 9)),
+}
+
+
+def completed(name: str = LAYER, values: torch.Tensor = RECOVERED, confidence: torch.Tensor | None = None) -> Completed:
+    sure = torch.where(MISSING, values.abs(), 0.0) if confidence is None else confidence
+    return Completed({name: values}, {name: sure}, {name: MISSING}, "digest")
+
+
+def run(magnitude: str, keep: float = 0.6, **options: Any) -> torch.Tensor:
+    settings_ = {"rank": "magnitude", "seed": 2021, **options}
+    return revive("roots", {LAYER: WEIGHT}, completed(), keep=keep, magnitude=magnitude, **settings_)[LAYER]
+
+
+def drawn() -> dict[int, torch.Tensor]:
+    """One draw per missing entry, row by row."""
+    generator = torch.Generator("cpu").manual_seed(2021)
+    return {row: torch.randn(int(MISSING[row].sum()), generator=generator) for row in (0, 1, 3, 4, 5)}
+
+
+def test_average_by_hand() -> None:
+    expected = torch.tensor(
+        [
+            [1.0, -3.0, 2.0, 2.0],
+            [0.0, 4.0, -4.0, 4.0],
+            [2.0, 2.0, 2.0, 2.0],
+            [0.0, -3.0, -1.0, 5.0],
+            [-6.0, 0.0, 0.0, 6.0],
+            [0.5, -0.5, 1.0, -2 / 3],
+        ]
+    )
+    assert torch.allclose(run("average"), expected)
+
+
+def test_completed_by_hand() -> None:
+    expected = torch.where(MISSING, torch.where(SIGNS_AT_06 != 0, RECOVERED, 0.0), WEIGHT)
+    assert torch.equal(run("completed"), expected)
+    assert torch.equal(run("completed", keep=1.0), RECOVERED)
+
+
+@pytest.mark.parametrize("magnitude", ["sample", "max"])
+def test_drawn_magnitudes_by_hand(magnitude: str) -> None:
+    expected = WEIGHT.clone()
+    for row, z in drawn().items():
+        _, largest, mean, deviation = ROWS[row]
+        columns = MISSING[row].nonzero().flatten().tolist()
+        for column, number in zip(columns, z.tolist(), strict=True):
+            size = abs(mean + deviation * number)
+            size = max(size, largest * (1 + 1e-6)) if magnitude == "max" else size
+            expected[row, column] = SIGNS_AT_06[row, column] * size
+    assert torch.allclose(run(magnitude), expected, rtol=1e-6)
+
+
+def test_max_is_above_every_kept_weight() -> None:
+    revived = run("max", keep=1.0)
+    for row, (_, largest, _, _) in ROWS.items():
+        assert (revived[row, MISSING[row]].abs() > largest).all()  # in float32 the margin is real
+
+
+def test_a_draw_does_not_depend_on_keep() -> None:
+    few, all_ = run("sample", keep=0.3), run("sample", keep=1.0)
+    kept = (few != 0) & MISSING
+    assert 0 < kept.sum() < MISSING.sum()
+    assert torch.equal(few[kept], all_[kept])
+
+
+def test_keep_everything_keeps_every_sign() -> None:
+    assert torch.equal(run("average", keep=1.0)[MISSING].sign(), RECOVERED[MISSING].sign())
+
+
+def test_a_recovered_zero_stays_zero() -> None:
+    values = RECOVERED.clone()
+    values[0, 2] = 0.0
+    done = roots({LAYER: WEIGHT}, completed(values=values), keep=1.0, magnitude="max", rank="magnitude", seed=0)
+    assert done[LAYER][0, 2] == 0
+
+
+def test_rank_by_confidence() -> None:
+    confidence = torch.where(MISSING, 1 - RECOVERED.abs(), 0.0)  # the reverse order
+    done = completed(confidence=confidence)
+    by_confidence = roots({LAYER: WEIGHT}, done, keep=0.6, magnitude="completed", rank="confidence", seed=0)[LAYER]
+    expected = [0.1, 0.2, 0.3, 0.3, 0.5, 0.6]  # .7 .8 .9 are the least sure
+    assert sorted(by_confidence[MISSING].abs()[by_confidence[MISSING] != 0].tolist()) == pytest.approx(expected)
+
+
+def test_generator_runs_through_layers_in_sorted_order() -> None:
+    names = ["b" + LAYER, "a" + LAYER]
+    both = Completed(
+        dict.fromkeys(names, RECOVERED), dict.fromkeys(names, RECOVERED.abs()), dict.fromkeys(names, MISSING), "d"
+    )
+    weights = dict.fromkeys(names, WEIGHT)
+    options: dict[str, Any] = {"keep": 1.0, "magnitude": "sample", "rank": "magnitude", "seed": 2021}
+    done = roots(weights, both, **options)
+    assert torch.equal(done["a" + LAYER], run("sample", keep=1.0))
+    assert not torch.equal(done["b" + LAYER], done["a" + LAYER])
+    again = roots(dict(reversed(weights.items())), both, **options)
+    assert all(torch.equal(again[name], done[name]) for name in names)
+
+
+def test_inputs_are_not_changed() -> None:
+    weight, values = WEIGHT.clone(), RECOVERED.clone()
+    run("max")
+    assert torch.equal(weight, WEIGHT)
+    assert torch.equal(values, RECOVERED)
+
+
+def test_a_row_with_nothing_left() -> None:
+    missing = MISSING.clone()
+    missing[4] = True
+    done = Completed({LAYER: RECOVERED}, {LAYER: RECOVERED.abs()}, {LAYER: missing}, "digest")
+    with pytest.raises(UserError, match=f"row 4 of {LAYER} has no entry left"):
+        roots({LAYER: WEIGHT}, done, keep=1.0, magnitude="average", rank="magnitude", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"magnitude": "maxx"}, "no magnitude 'maxx': did you mean 'max'?"),
+        ({"rank": "confidense"}, "no rank 'confidense': did you mean 'confidence'?"),
+        ({"keep": 0.0}, r"needs keep in \(0, 1\], got 0.0"),
+        ({"keep": 1.01}, r"needs keep in \(0, 1\], got 1.01"),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        run(**{"magnitude": "max", **options})
+
+
+def test_needs_the_completion_of_these_weights() -> None:
+    options: dict[str, Any] = {"keep": 1.0, "magnitude": "max", "rank": "magnitude", "seed": 0}
+    with pytest.raises(UserError, match="needs completed weights"):
+        revive("roots", {LAYER: WEIGHT}, None, **options)
+    with pytest.raises(UserError, match="not those of the published model"):
+        revive("roots", {LAYER: WEIGHT}, completed("another"), **options)
+    with pytest.raises(UserError, match="not those of the published model"):
+        revive("roots", {LAYER: WEIGHT[:5]}, completed(), **options)
+
+
+def test_unknown_reviver() -> None:
+    with pytest.raises(UserError, match="unknown reviver 'root': did you mean 'roots'?"):
+        revive("root", {LAYER: WEIGHT})
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**31), st.floats(0.01, 1.0), st.floats(0.01, 1.0))
+def test_retained_is_the_top_of_the_missing(seed: int, one: float, two: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    importance = torch.randperm(48, generator=generator).view(6, 8).float()  # all distinct
+    missing = torch.rand(6, 8, generator=generator) < 0.4
+    low, high = sorted((one, two))
+    few, more = retained(importance, missing, low), retained(importance, missing, high)
+    total = int(missing.sum())
+    assert not (few & ~missing).any()
+    assert not (few & ~more).any()
+    assert int(few.sum()) == total - int((1 - low) * total)
+    if few.any() and (missing & ~few).any():
+        assert importance[few].min() > importance[missing & ~few].max()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(0, 2**31), st.sampled_from(["max", "average", "sample", "completed"]), st.sampled_from([0.3, 0.6, 1.0])
+)
+def test_observed_entries_and_signs_are_kept(seed: int, magnitude: str, keep: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    missing = torch.rand(5, 9, generator=generator) < 0.5
+    missing[:, 0] = False
+    values = torch.randn(5, 9, generator=generator)
+    weight = torch.where(missing, 0.0, values)
+    done = Completed({LAYER: values}, {LAYER: values.abs()}, {LAYER: missing}, "digest")
+    revived = roots({LAYER: weight}, done, keep=keep, magnitude=magnitude, rank="magnitude", seed=seed)[LAYER]  # type: ignore[arg-type]
+    assert torch.equal(revived[~missing], weight[~missing])
+    assert torch.isfinite(revived).all()
+    filled = missing & (revived != 0)
+    assert torch.equal(revived[filled].sign(), values[filled].sign())

@@ -1,0 +1,82 @@
+"""The training loop: seeded, resumable, averaged, and loud about a loss that is not a number."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from regrow.errors import UserError
+from regrow.world.denoiser import build_scheduler, build_unet, min_snr_weight
+from regrow.world.training import Schedule, train
+
+SCHEDULE = Schedule(steps=6, batch=4, learning_rate=0.1, seed=5, ema=0.5, checkpoint_every=2)
+
+
+class Killed(Exception):
+    pass
+
+
+def fit(folder: Path, stop_at: int | None = None, schedule: Schedule = SCHEDULE) -> torch.Tensor:
+    """Fit a line to seeded noise; raise Killed before the step `stop_at`."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+    steps = iter(range(100))
+
+    def loss_of(batch: int, generator: torch.Generator) -> torch.Tensor:
+        if next(steps) == stop_at:
+            raise Killed
+        return model(torch.randn(batch, 3, generator=generator)).square().mean()
+
+    train(model, loss_of, schedule, folder)
+    return model.weight.detach().clone()
+
+
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    whole = fit(tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(tmp_path / "killed", stop_at=5)
+    assert (tmp_path / "killed/checkpoint.pt").is_file()
+    assert torch.equal(fit(tmp_path / "killed"), whole)
+
+
+def test_another_schedule_or_a_damaged_checkpoint_starts_afresh(tmp_path: Path) -> None:
+    whole = fit(tmp_path / "whole")
+    fit(tmp_path / "other", schedule=Schedule(steps=6, batch=4, learning_rate=0.01, seed=5, checkpoint_every=2))
+    assert torch.equal(fit(tmp_path / "other"), whole)
+    (tmp_path / "other/checkpoint.pt").write_bytes(b"cut short")
+    assert torch.equal(fit(tmp_path / "other"), whole)
+
+
+def test_the_learning_curve_is_written(tmp_path: Path) -> None:
+    fit(tmp_path / "run")
+    lines = (tmp_path / "run/curve.csv").read_text().splitlines()
+    assert lines[0] == "step,pictures,loss,learning_rate,seconds"
+    assert [line.split(",")[:2] for line in lines[1:]] == [["2", "8"], ["4", "16"], ["6", "24"]]
+
+
+def test_the_rate_warms_up_and_decays() -> None:
+    schedule = Schedule(steps=100, batch=1, learning_rate=1.0, seed=0)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert rates[0] == 0.5
+    assert max(rates) == 1.0
+    assert rates[-1] == pytest.approx(0.02, abs=1e-3)
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training(tmp_path: Path) -> None:
+    model = nn.Linear(1, 1)
+    with pytest.raises(UserError, match="step 0: lower the learning rate"):
+        train(model, lambda batch, generator: model.weight.sum() * float("nan"), SCHEDULE, tmp_path)
+
+
+def test_min_snr_weight_by_hand() -> None:
+    # SNR = a / (1 - a): 0.5 gives 1, below the cap; 0.99 gives 99, weighted by 5 / 99.
+    assert min_snr_weight(torch.tensor([0.5, 0.99])).tolist() == pytest.approx([1.0, 5 / 99])
+
+
+def test_the_unet_has_the_topology_of_stable_diffusion() -> None:
+    names = [name for name, _ in build_unet().named_parameters() if name.endswith(".ff.net.2.weight")]
+    assert len(names) == 16
+    assert "mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight" in names
+    betas = build_scheduler().betas
+    assert (betas[0].item(), betas[-1].item(), len(betas)) == (pytest.approx(0.00085), pytest.approx(0.012), 1000)

@@ -1,0 +1,5 @@
+"""`python -m regrow`: the same as the command `regrow`."""
+
+from regrow.cli import main
+
+main()

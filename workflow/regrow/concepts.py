@@ -1,0 +1,65 @@
+"""Concept packs: what is erased, as data. A pack is a folder with ``concept.yaml`` and ``erased.csv``."""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from regrow.errors import UserError
+
+ERASED = "erased.csv"
+
+
+class Find(BaseModel):
+    """The prompt pairs by which an eraser finds a concept: the same scenes without and with it."""
+
+    model_config = ConfigDict(extra="forbid")
+    base: list[str] = Field(min_length=1)
+    target: list[str] = Field(min_length=1)
+
+
+class Concept(BaseModel):
+    """One concept: its kind, the judge's label for it, and the prompts to find it."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    kind: Literal["object", "style", "nudity"]
+    label: str
+    find: Find
+
+    @property
+    def base(self) -> list[str]:
+        """Prompts without the concept."""
+        return self.find.base
+
+    @property
+    def target(self) -> list[str]:
+        """The same scenes with it."""
+        return self.find.target
+
+
+def read_concept(folder: Path) -> Concept:
+    """Read a concept pack.
+
+    Raises
+    ------
+    UserError
+        No pack there, an unknown or missing key, an empty prompt list, or lists of different length.
+    """
+    path = folder / "concept.yaml"
+    if not path.is_file():
+        raise UserError(f"there is no concept pack in {folder}: it needs a concept.yaml; see CONTRIBUTING.md")
+    try:
+        concept = Concept.model_validate(yaml.safe_load(path.read_text()))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}): correct it") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(f"{path}: {where}: {first['msg'].lower()}: correct it; see CONTRIBUTING.md") from error
+    if len(concept.base) != len(concept.target):
+        raise UserError(
+            f"{path}: {len(concept.base)} base and {len(concept.target)} target prompts: give every scene in both lists"
+        )
+    return concept

@@ -1,0 +1,104 @@
+"""An image classifier of torchvision as judge of objects or styles: ResNet-50 on ImageNet as in the paper, or a small one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torchvision
+from PIL import Image
+from torch import nn
+from torchvision.transforms import v2
+
+from regrow.errors import UserError, nearest
+from regrow.judge import Protocol, read_protocol
+from regrow.models import read_tensors
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What a classifier sees on one image.
+
+    Attributes
+    ----------
+    top5 : list of str
+        The five likeliest labels (fewer where the judge knows fewer), likeliest first.
+    confidence : float
+        Probability of the first.
+    """
+
+    top5: list[str]
+    confidence: float
+
+
+class Classifier:
+    """A torchvision classifier with its own preprocessing.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        ``architecture``: a torchvision model. ``weights``: a weights name of torchvision such as IMAGENET1K_V2, which
+        brings labels and preprocessing, or a safetensors file beside the protocol; then also ``labels``, ``resize``
+        (pixels), ``mean`` and ``std`` (three numbers each, for pixels in [0, 1]).
+    device : str
+        For example ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    UserError
+        An unknown architecture, missing settings, or weights that do not fit.
+    """
+
+    def __init__(self, protocol: Protocol, device: str = "cpu"):
+        self.protocol, self.device = protocol, device
+        architecture, weights = protocol.require("architecture"), protocol.require("weights")
+        if architecture not in torchvision.models.list_models():
+            hint = nearest(architecture, torchvision.models.list_models())
+            raise UserError(f"{protocol.folder}: torchvision has no model '{architecture}': {hint}")
+        if weights.endswith(".safetensors"):
+            self.labels: list[str] = list(protocol.require("labels"))
+            self.model = torchvision.models.get_model(architecture, weights=None, num_classes=len(self.labels))
+            self.transform: nn.Module = v2.Compose(
+                [
+                    v2.ToImage(),
+                    v2.Resize(protocol.require("resize"), antialias=True),
+                    v2.ToDtype(torch.float32, scale=True),
+                    v2.Normalize(protocol.require("mean"), protocol.require("std")),
+                ]
+            )
+            self._load(protocol.folder / weights)
+        else:
+            published = torchvision.models.get_model_weights(architecture)[weights]
+            self.labels = [label.lower() for label in published.meta["categories"]]
+            self.model = torchvision.models.get_model(architecture, weights=published)
+            self.transform = published.transforms()
+        self.model.to(device).eval()
+
+    def _load(self, path: Path) -> None:
+        tensors = {name: tensor.float() for name, tensor in read_tensors(path).items()}
+        try:
+            self.model.load_state_dict(tensors)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{path} does not fit {self.protocol.require('architecture')}: {reason}") from error
+
+    def require_label(self, label: str) -> None:
+        """Raise a UserError when the judge cannot see `label` at all."""
+        if label not in self.labels:
+            raise UserError(f"the judge in {self.protocol.folder} has no label '{label}': {nearest(label, self.labels)}")
+
+    @torch.inference_mode()
+    def __call__(self, images: list[Image.Image]) -> list[Opinion]:
+        """Judge images (RGB, any size); returns one opinion each, in order."""
+        batch = torch.stack([self.transform(image) for image in images]).to(self.device)
+        values, indices = self.model(batch).softmax(dim=1).topk(min(5, len(self.labels)), dim=1)
+        if not torch.isfinite(values).all():
+            raise UserError(f"the judge in {self.protocol.folder} gave NaN: its weights or an image are damaged")
+        return [
+            Opinion([self.labels[i] for i in row], value[0])
+            for row, value in zip(indices.tolist(), values.tolist(), strict=True)
+        ]
+
+
+def load_classifier(folder: Path, device: str = "cpu") -> Classifier:
+    """Load the classifier whose ``judge.yaml`` lies in `folder`."""
+    return Classifier(read_protocol(folder), device)

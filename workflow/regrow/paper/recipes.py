@@ -1,0 +1,112 @@
+"""What each recipe is to the others: the untouched model, the erased one, the attempts to revive it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from regrow.errors import UserError
+
+STEPS = ("eraser", "defence", "reviver")
+# Columns of Table 1 of the paper, in its order; a recipe that is not among them comes behind them.
+PUBLISHED_ORDER = ("pretrained", "pruned", "quantized", "roots_sample", "roots_average", "roots_max")
+_HEADINGS = {
+    "pretrained": "Pretrained",
+    "pruned": "Pruned",
+    "quantized": "Quantized",
+    "roots_sample": "Roots, sample",
+    "roots_average": "Roots, average",
+    "roots_max": "Roots, maximum",
+}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One erased model and the recipes that try to revive it."""
+
+    erased: str
+    revivers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The recipe without an eraser, and a chain for every erased model."""
+
+    pretrained: str
+    chains: tuple[Chain, ...]
+
+
+def chain_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the steps of a recipe, each a name or its settings, without what a model's metadata says besides."""
+    return {step: recipe[step] for step in STEPS if recipe.get(step)}
+
+
+def heading(recipe: str) -> str:
+    """Return a recipe's name as a column heading."""
+    return _HEADINGS.get(recipe, recipe.replace("_", " ").capitalize())
+
+
+def published_order(recipes: Iterable[str]) -> list[str]:
+    """Sort recipes as Table 1 does; those that are not in it stay in their order behind."""
+    return sorted(
+        recipes, key=lambda name: PUBLISHED_ORDER.index(name) if name in PUBLISHED_ORDER else len(PUBLISHED_ORDER)
+    )
+
+
+def steps(recipe: Mapping[str, Any], options: bool) -> str:
+    """Return a recipe as a readable chain, ``conceptprune > quantize``, with or without the options of its steps."""
+    return " > ".join(_name(step, options) for step in chain_of(recipe).values()) or "nothing: the base model as it is"
+
+
+def roles(recipes: Mapping[str, Mapping[str, Any]]) -> Roles:
+    """Find for every reviver the erased model that it starts from.
+
+    Parameters
+    ----------
+    recipes : mapping
+        Recipe name to its steps ``eraser``, ``defence``, ``reviver``; what is absent is not done.
+
+    Returns
+    -------
+    Roles
+        Chains in the published order.
+
+    Raises
+    ------
+    UserError
+        When there is not exactly one pretrained recipe, no eraser, or a reviver's erased model was not judged.
+    """
+    ordered = published_order(recipes)
+    pretrained = [name for name in ordered if not chain_of(recipes[name])]
+    if len(pretrained) != 1:
+        raise UserError(
+            f"{len(pretrained)} recipes have no step, one is needed to compare with: keep `pretrained: {{}}` in recipes"
+        )
+    revivers: dict[str, list[str]] = {}
+    bases = {}
+    for name in ordered:
+        if recipes[name].get("eraser") and not recipes[name].get("reviver"):
+            bases[_publisher(recipes[name])] = name
+            revivers[name] = []
+    for name in ordered:
+        if recipes[name].get("eraser") and recipes[name].get("reviver"):
+            if _publisher(recipes[name]) not in bases:
+                raise UserError(
+                    f"recipe '{name}' revives a model that is not judged: add the same recipe without its reviver"
+                )
+            revivers[bases[_publisher(recipes[name])]].append(name)
+    if not bases:
+        raise UserError("no recipe erases a concept: add one with an eraser and no reviver")
+    return Roles(pretrained[0], tuple(Chain(erased, tuple(names)) for erased, names in revivers.items()))
+
+
+def _publisher(recipe: Mapping[str, Any]) -> str:
+    """Return what the publisher did, comparable whether a step is a name or its settings."""
+    return json.dumps({step: made for step, made in chain_of(recipe).items() if step != "reviver"}, sort_keys=True)
+
+
+def _name(step: Any, options: bool) -> str:
+    if not isinstance(step, Mapping):
+        return str(step)
+    stated = ", ".join(f"{key} {value}" for key, value in step.items() if key != "method")
+    return f"{step.get('method')} ({stated})" if options and stated else str(step.get("method"))

@@ -1,0 +1,250 @@
+"""The typed schema of params.yaml: every key, its type and range, and no value. Unknown keys are errors.
+
+The options of a method are not repeated here but read from the signature of its function (`regrow.code.methods_of`), so
+a new method needs no change in this file.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic_core import PydanticCustomError
+
+from regrow.code import methods_of, type_of
+from regrow.concepts import read_concept
+from regrow.errors import UserError, nearest
+from regrow.judge import read_protocol
+
+PRETRAINED = "pretrained"
+UNKNOWN_KEY = "unknown_key"
+
+# Names become parts of paths, so they hold nothing that means something there.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: keys that it does not declare are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        for key in data if isinstance(data, Mapping) else ():
+            if key not in cls.model_fields:
+                context = {"key": str(key), "hint": nearest(str(key), cls.model_fields)}
+                raise PydanticCustomError(UNKNOWN_KEY, "unknown key", context)
+        return data
+
+
+class Recipe(Section):
+    """A chain of what is done to the base model; what is absent is not done."""
+
+    eraser: str | None = Field(None, description="An entry of erase_concept")
+    reviver: str | None = Field(None, description="An entry of revive_concept")
+
+
+class World(Section):
+    """Where a world lies; paths are relative to the working directory."""
+
+    pipeline: str = Field(description="Folder of a diffusers pipeline")
+    judges: str = Field(description="Folder with one judge per folder: object, style, clip")
+    concepts: str = Field(description="Folder with one concept pack per folder")
+    preserved: str = Field(description="Prompts that must survive an erasing: CSV with the columns prompt, seed, label")
+
+
+class GenerateImages(Section):
+    """Settings of the sampler; an image is a function of model, prompt, seed, steps and guidance."""
+
+    n: Count = Field(description="Images per model and prompt set")
+    steps: Count = Field(description="Sampling steps")
+    guidance: float = Field(ge=1, description="Scale of classifier-free guidance, 1 = none")
+    batch: Count = Field(description="Images sampled at once; changes time and memory, not images")
+    images_per_minute: float = Field(gt=0, description="Of your machine; used only to print the expected time")
+
+
+class ScoreImages(Section):
+    """Settings of the judges."""
+
+    batch: Count = Field(description="Images judged at once; changes time and memory, not scores")
+
+
+class CompareBothSides(Section):
+    """Settings of the analyses that read the base and the published model."""
+
+    keeps: list[Share] = Field(min_length=1, description="Shares K of the largest recovered entries, Table 6")
+    quantiles: int = Field(ge=2, description="Ranks R and P of the alignment matrix, Table 5")
+
+
+class MakeTables(Section):
+    """Settings of the tables."""
+
+    confidence: float = Field(gt=0, lt=1, description="Level of every interval")
+
+
+class MakeFigures(Section):
+    """Settings of the figures."""
+
+    columns: Count = Field(description="Images per row of the grid")
+    dpi: Count = Field(description="Dots per inch")
+
+
+class MakeReport(Section):
+    """Settings of the report."""
+
+    title: str = Field(min_length=1, description="Heading of the report")
+
+
+def _entry(room: str) -> Any:
+    """Return the type of an entry of a room's section: `method` and that method's options, every one of them stated.
+
+    An option may be left out only when its default is None, which means that there is none.
+    """
+    models = []
+    for method, function in methods_of(room).items():
+        fields: dict[str, Any] = {"method": (Literal[method], ...)}
+        for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+            absent = isinstance(default, ast.Constant) and default.value is None
+            fields[argument.arg] = (type_of(argument.annotation), None if absent else ...)
+        if room == "revive" and _takes_completed(function):
+            fields["completer"] = (str, Field(description="An entry of complete_weights"))
+        models.append(create_model(method, __base__=Section, **fields))
+    return Annotated[Union[tuple(models)], Field(discriminator="method")] if len(models) > 1 else models[0]  # noqa: UP007
+
+
+def _takes_completed(function: ast.FunctionDef) -> bool:
+    required = function.args.args[: len(function.args.args) - len(function.args.defaults)]
+    return "completed" in (argument.arg for argument in required)
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    world: str = Field(description="An entry of get_world")
+    seed: int = Field(ge=0, description="Of every random draw that has no seed of its own")
+    device: str = Field(pattern=r"^(cpu|cuda(:\d+)?)$", description="Where to compute; changes time, not images")
+    concepts: list[Name] = Field(min_length=1, description="Concepts to erase, each the name of a concept pack")
+    recipes: dict[Name, Recipe] = Field(description="The models under audit by name")
+    get_world: dict[Name, World]
+    erase_concept: dict[Name, _entry("erase")]  # type: ignore[valid-type]
+    complete_weights: dict[Name, _entry("complete")]  # type: ignore[valid-type]
+    revive_concept: dict[Name, _entry("revive")]  # type: ignore[valid-type]
+    generate_images: GenerateImages
+    score_images: ScoreImages
+    compare_both_sides: CompareBothSides
+    make_tables: MakeTables
+    make_figures: MakeFigures
+    make_report: MakeReport
+
+
+def read_params(*paths: Path) -> dict[str, Any]:
+    """Read and check a params file and the overlays after it; see `check_params`."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(f"there is no {path}: give the path of a params file") from error
+        except yaml.YAMLError as error:
+            raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        _merge(merged, content or {})
+    return check_params(merged)
+
+
+def _merge(into: dict[str, Any], overlay: Mapping[str, Any]) -> None:
+    for key, value in overlay.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def check_params(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the params with every value of its declared type, and only the keys that were given.
+
+    `1e-5` is a string in YAML 1.1 (Snakemake) and a number in YAML 1.2 (DVC): here it becomes the number.
+
+    Raises
+    ------
+    UserError
+        Unknown or missing key, wrong type, value out of range, or a name that nothing bears; says the nearest word.
+    """
+    try:
+        params = Params.model_validate(dict(config))
+    except ValidationError as error:
+        raise UserError(f"params: {_sentence(error, config)}") from error
+    checked = params.model_dump(exclude_unset=True)
+    _check_names(checked)
+    return checked
+
+
+def _check_names(params: dict[str, Any]) -> None:
+    def known(word: str, valid: Iterable[str], what: str, where: str) -> None:
+        if word not in (valid := list(valid)):
+            raise UserError(f"params: unknown {what} '{word}' in {where}: {nearest(word, valid)}")
+
+    known(params["world"], params["get_world"], "world", "world")
+    world = {part: Path(path) for part, path in params["get_world"][params["world"]].items()}
+    packs = [path.parent.name for path in world["concepts"].glob("*/concept.yaml")]
+    judges = [path.parent.name for path in world["judges"].glob("*/judge.yaml")]
+    for concept in params["concepts"]:
+        known(concept, packs, "concept", "concepts")
+        pack = read_concept(world["concepts"] / concept)
+        known(pack.kind, judges, "judge", f"kind of concept '{concept}'")
+        labels = read_protocol(world["judges"] / pack.kind).settings.get("labels")
+        if labels:
+            known(pack.label, labels, "judge label", f"label of concept '{concept}'")
+    if len(set(params["concepts"])) < len(params["concepts"]):
+        raise UserError("params: a concept stands twice in concepts: leave one")
+    if params["recipes"].get(PRETRAINED) != {}:
+        raise UserError(f"params: recipes needs the entry '{PRETRAINED}: {{}}', with which every other one is compared")
+    for name, recipe in params["recipes"].items():
+        where = f"recipes.{name}"
+        if "eraser" in recipe:
+            known(recipe["eraser"], params["erase_concept"], "eraser", where)
+        elif name != PRETRAINED:
+            raise UserError(f"params: {where} has no eraser: name one of {', '.join(params['erase_concept'])}")
+        if "reviver" in recipe:
+            known(recipe["reviver"], params["revive_concept"], "reviver", where)
+    for name, entry in params["revive_concept"].items():
+        if "completer" in entry:
+            known(entry["completer"], params["complete_weights"], "completer", f"revive_concept.{name}")
+
+
+def _sentence(error: ValidationError, config: Mapping[str, Any]) -> str:
+    """Turn the first finding of pydantic into one sentence with the mend."""
+    # A misspelt key also looks like a missing one, and the former says more.
+    first = min(error.errors(), key=lambda finding: finding["type"] != UNKNOWN_KEY)
+    kind, context = first["type"], first.get("ctx", {})
+    path, value = [], config
+    for part in first["loc"]:
+        # The tag of a union is in `loc` but not in the file.
+        if isinstance(value, list) or part in value:
+            path.append(str(part))
+            value = value[part]  # type: ignore[index]
+    where = ".".join(path)
+    if kind == UNKNOWN_KEY:
+        return f"unknown key '{context['key']}' in {where or 'the file'}: {context['hint']}"
+    if kind in ("missing", "union_tag_not_found"):
+        key = "method" if kind == "union_tag_not_found" else first["loc"][-1]
+        return f"{where or 'the file'} lacks the key '{key}': add it"
+    if kind in ("union_tag_invalid", "literal_error"):
+        key = "method" if kind == "union_tag_invalid" else path[-1]
+        word = str(context.get("tag", first["input"]))
+        valid = re.findall(r"'([^']*)'", context.get("expected_tags") or context["expected"])
+        return f"unknown {key} '{word}' in {where}: {nearest(word, valid)}"
+    message = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    return f"{where} is {first['input']!r}, but {message}"
+
+
+def json_schema() -> str:
+    """Return the JSON schema of params.yaml, from which editors complete and check it."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
+    return json.dumps(schema, indent=2) + "\n"

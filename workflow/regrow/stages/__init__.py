@@ -1,0 +1,1 @@
+"""One file per stage: read files, call the science, write files."""

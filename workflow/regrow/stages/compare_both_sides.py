@@ -1,0 +1,108 @@
+"""Stage `compare_both_sides`: tell how well signs and magnitudes were recovered.
+
+An analysis, not an attack: it reads the base model's weights and what the attacker recovered, hence its name.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from regrow.compare.alignment import alignment_table
+from regrow.compare.signs import sign_table
+from regrow.errors import UserError
+from regrow.files import write_then_rename
+from regrow.models import load_delta, read_completed, read_weights
+from regrow.worlds import read_world
+
+SIGNS = pa.schema(
+    [
+        ("concept", pa.string()),
+        ("layer", pa.string()),
+        ("k", pa.float64()),
+        ("part", pa.string()),
+        ("n", pa.int64()),
+        ("correct", pa.int64()),
+        ("without_sign", pa.int64()),
+    ]
+)
+ALIGNMENT = pa.schema(
+    [
+        ("concept", pa.string()),
+        ("layer", pa.string()),
+        ("r", pa.int64()),
+        ("p", pa.int64()),
+        ("count", pa.int64()),
+        ("share", pa.float64()),
+    ]
+)
+
+
+def run(
+    world: Path,
+    model: Path,
+    completed: Path,
+    concept: str,
+    keeps: Sequence[float],
+    quantiles: int,
+    out_signs: Path,
+    out_alignment: Path,
+) -> None:
+    """Compare completed weights with the base model's, over the entries the attacker took for pruned.
+
+    Parameters
+    ----------
+    world : Path
+        world.json of get_world.
+    model : Path
+        The published delta.
+    completed : Path
+        File of complete_weights for this very model.
+    concept : str
+        Written into every row.
+    keeps : sequence of float
+        K values of the sign accuracy, in (0, 1]; 1.0 is always added.
+    quantiles : int
+        Groups per side of the alignment matrix, at least 2.
+    out_signs : Path
+        Parquet with the columns of `SIGNS`; the schema metadata tells digests and recipe.
+    out_alignment : Path
+        Parquet with the columns of `ALIGNMENT` and the same metadata.
+
+    Raises
+    ------
+    UserError
+        A broken file, files of different models, options out of range, or nothing missing at all.
+    """
+    if not all(0 < keep <= 1 for keep in keeps) or quantiles < 2:
+        raise UserError(
+            f"compare_both_sides needs keeps in (0, 1] and quantiles >= 2, got {list(keeps)} and {quantiles}: "
+            "correct params.yaml"
+        )
+    place = read_world(world)
+    delta = load_delta(model)
+    if delta.base_digest != place.pipeline_digest:
+        raise UserError(
+            f"{model} belongs to base {delta.base_digest[:12]}, not to world '{place.name}': give a model of this world"
+        )
+    recovered = read_completed(completed, delta)
+    if not any(missing.any() for missing in recovered.missing.values()):
+        raise UserError(f"{completed} has no missing entry, so there is nothing to compare: give a pruned model")
+    true = read_weights(place.pipeline, recovered.values)
+    about = {
+        "world": place.name,
+        "base_digest": delta.base_digest,
+        "model_digest": delta.digest,
+        "recipe": delta.recipe,
+    }
+    _write(out_signs, sign_table(true, recovered, keeps), SIGNS, concept, about)
+    _write(out_alignment, alignment_table(true, recovered, quantiles), ALIGNMENT, concept, about)
+
+
+def _write(path: Path, rows: list[dict[str, Any]], schema: pa.Schema, concept: str, about: dict[str, Any]) -> None:
+    metadata = {"regrow": json.dumps(about, sort_keys=True)}
+    table = pa.Table.from_pylist([{"concept": concept, **row} for row in rows], schema=schema.with_metadata(metadata))
+    write_then_rename(path, lambda temporary: pq.write_table(table, temporary))

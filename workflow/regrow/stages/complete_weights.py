@@ -1,0 +1,185 @@
+"""Stage `complete_weights`: estimate the pruned entries of a published model.
+
+The attacker's side of the wall: reads the published delta and nothing else.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
+
+from regrow.complete import Completion, complete_matrix
+from regrow.complete.mask import infer_mask
+from regrow.errors import UserError
+from regrow.files import write_then_rename
+from regrow.models import FFN2, load_delta, write_tensors
+
+TRACE_COLUMNS = {"layer": str, "step": int, "objective": float, "change": float, "seconds": float, "note": str}
+
+log = logging.getLogger(__name__)
+
+
+def run(
+    model: Path, method: str, options: dict[str, Any], out: Path, trace_out: Path, seed: int, device: str, jobs: int
+) -> None:
+    """Complete every FFN2 matrix of a published model.
+
+    Parameters
+    ----------
+    model : Path
+        The published delta. Its pruned entries are taken to be its exact zeros.
+    method : str
+        A completer; see `regrow.complete`.
+    options : dict
+        The completer's own options.
+    out : Path
+        Safetensors. For each FFN2 weight: `{name}` float32 completed values (observed entries untouched),
+        `{name}.confidence` float32 (0 at observed entries), `{name}.missing` uint8 inferred mask. The same inputs and
+        seed give the same bytes, whatever `jobs`.
+    trace_out : Path
+        Parquet with columns layer, step, objective, change, seconds, note.
+    seed : int
+        For completers that draw random numbers.
+    device : str
+        Where to compute, e.g. `cpu` or `cuda`.
+    jobs : int
+        Layers completed at the same time, on `cpu` only; each uses one core.
+
+    Raises
+    ------
+    UserError
+        No FFN2 weight in the model, no pruned entry in any, a matrix that the completer refuses.
+    """
+    if jobs < 1:
+        raise UserError(f"complete_weights needs at least 1 job, but got {jobs}: give a positive number")
+    delta = load_delta(model)
+    names = sorted(name for name in delta.tensors if name.endswith(FFN2))
+    if not names:
+        raise UserError(
+            f"{model} holds no FFN2 weight (a name that ends in '{FFN2}'): publish the model as a delta of all of them"
+        )
+    weights = {name: delta.tensors[name].to(torch.float32) for name in names}
+    masks = {name: infer_mask(weights[name]).missing for name in names}
+    if not any(mask.any() for mask in masks.values()):
+        raise UserError(
+            f"{model} has no pruned entries (no FFN2 weight is exactly 0), so there is nothing to complete: "
+            "give a pruned model, or drop the reviver from this recipe"
+        )
+
+    done: dict[str, Completion] = {}
+    # Biggest first: the last layers to finish are then small, and no core waits long.
+    order = sorted(names, key=lambda name: -_cost(weights[name]))
+    workers = jobs if device == "cpu" else 1
+    with (
+        _progress([_cost(weights[name]) for name in order]) as progress,
+        _one_thread_each(),
+        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        tasks = {}
+        for name in order:
+            tasks[
+                pool.submit(_complete, f"{model}, {name}", weights[name], masks[name], method, seed, device, options)
+            ] = name
+        try:
+            for task in as_completed(tasks):
+                done[tasks[task]] = task.result()
+                progress.advance(tasks[task], _cost(weights[tasks[task]]))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    for name in names:
+        for note in filter(None, (record["note"] for record in done[name].trace)):
+            log.warning("%s: %s", name, note)
+    tensors: dict[str, Tensor] = {}
+    for name in names:
+        tensors[name] = done[name].values.contiguous()
+        tensors[f"{name}.confidence"] = done[name].confidence.contiguous()
+        tensors[f"{name}.missing"] = masks[name].to(torch.uint8)
+    write_tensors(out, tensors, {"model_digest": delta.digest, "method": method, "options": options, "seed": seed})
+    steps = [{"layer": name, **record} for name in names for record in done[name].trace]
+    table = pd.DataFrame(steps, columns=list(TRACE_COLUMNS)).astype(TRACE_COLUMNS)
+    write_then_rename(trace_out, lambda path: table.to_parquet(path, index=False))
+
+
+def _complete(
+    where: str, weights: Tensor, mask: Tensor, method: str, seed: int, device: str, options: dict[str, Any]
+) -> Completion:
+    try:
+        return complete_matrix(weights, mask, method, seed, device, **options)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def _cost(weights: Tensor) -> float:
+    """Return the relative cost of one matrix: that of its Gram matrix on the smaller side."""
+    return float(min(weights.shape)) * weights.numel()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let every layer compute on one thread: rounding then does not depend on `jobs`, and cores are not fought over."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Reporter(Protocol):
+    def advance(self, name: str, cost: float) -> None: ...
+
+
+class _Lines:
+    """Progress for a log file: one line per finished layer, with the expected time of the rest."""
+
+    def __init__(self, costs: list[float], console: Console) -> None:
+        self.total, self.count, self.console = sum(costs), len(costs), console
+        self.spent, self.finished, self.start = 0.0, 0, time.perf_counter()
+
+    def advance(self, name: str, cost: float) -> None:
+        self.spent += cost
+        self.finished += 1
+        self.console.print(
+            f"completed {self.finished}/{self.count} {name}, {self.expected()}", soft_wrap=True, highlight=False
+        )
+
+    def expected(self) -> str:
+        elapsed = time.perf_counter() - self.start
+        return f"{elapsed:.0f} s so far, about {elapsed * (self.total - self.spent) / self.spent:.0f} s to go"
+
+
+class _Bar(_Lines):
+    """Progress for a terminal: the same numbers on one line that is redrawn."""
+
+    def __init__(self, costs: list[float], console: Console, progress: Progress) -> None:
+        super().__init__(costs, console)
+        self.progress = progress
+        self.task = progress.add_task(f"completing {self.count} layers", total=self.total)
+
+    def advance(self, name: str, cost: float) -> None:
+        self.spent += cost
+        self.finished += 1
+        self.progress.update(
+            self.task, advance=cost, description=f"completed {self.finished}/{self.count}, {self.expected()}"
+        )
+
+
+@contextmanager
+def _progress(costs: list[float]) -> Iterator[_Reporter]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(costs, console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bar(costs, console, progress)

@@ -1,0 +1,162 @@
+"""Stage `generate_images`: the images of one model for one prompt set, only those that are missing."""
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from regrow.concepts import ERASED, read_concept
+from regrow.errors import UserError
+from regrow.files import write_then_rename
+from regrow.generate import Sampler, generate, image_key
+from regrow.models import load_delta, load_pipeline
+from regrow.prompts import Prompt, erased_rows, preserved_rows, read_prompts
+from regrow.worlds import World, read_world
+
+log = logging.getLogger(__name__)
+
+SHARED = "any"  # the concept name of the pretrained model's preserved images, which serve every concept
+SCHEMA = pa.schema(
+    [
+        ("case", pa.int64()),
+        ("prompt", pa.string()),
+        ("label", pa.string()),
+        ("seed", pa.int64()),
+        ("key", pa.string()),
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("digest", pa.string()),
+    ]
+)
+
+
+def run(
+    world: Path,
+    recipe: str,
+    concept: str,
+    prompt_set: str,
+    model: Path | None,
+    n: int,
+    steps: int,
+    guidance: float,
+    batch: int,
+    device: str,
+    out: Path,
+) -> None:
+    """Generate the images of one cell; images that `out` or an interrupted run already holds are kept.
+
+    Parameters
+    ----------
+    world : Path
+        world.json of get_world.
+    recipe : str
+        Name of the recipe; told in the metadata.
+    concept : str
+        A concept of the world, or ``any`` for preserved images of the pretrained model.
+    prompt_set : str
+        ``erased`` or ``preserved``.
+    model : Path, optional
+        Delta of the model under audit; the pretrained model without it.
+    n : int
+        Images.
+    steps : int
+        Sampling steps.
+    guidance : float
+        Scale of classifier-free guidance.
+    batch : int
+        Images at once.
+    device : str
+        For example `cpu` or `cuda`.
+    out : Path
+        Parquet file: case, prompt, label, seed, key, image (PNG), digest.
+
+    Raises
+    ------
+    UserError
+        Too few prompts, a delta of another base, damaged files.
+    """
+    place = read_world(world)
+    rows = prompt_rows(place, concept, prompt_set, n)
+    model_digest = place.pipeline_digest
+    if model is not None:
+        model_digest = load_delta(model).digest
+    pipeline = load_pipeline(place.pipeline, model, device)
+    sampler = Sampler(type(pipeline.scheduler).__name__, steps, guidance)
+    partial = out.with_name(f".{out.name}.part")
+    made = {**_images(out), **_images(partial)}
+    keys = {row: image_key(model_digest, row, sampler) for row in rows}
+    missing = [row for row in rows if keys[row] not in made]
+    log.info("%s, %s, %s: %d images, %d to make", recipe, concept, prompt_set, len(rows), len(missing))
+    started, done = time.monotonic(), 0
+    metadata = {
+        "recipe": recipe,
+        "model_digest": model_digest,
+        "base_digest": place.pipeline_digest,
+        "sampler": {"scheduler": sampler.scheduler, "steps": steps, "guidance": guidance},
+        "versions": {name: importlib.metadata.version(name) for name in ("torch", "diffusers", "transformers")},
+    }
+    for part in generate(pipeline, missing, sampler, batch):
+        made.update((keys[row], png) for row, png in part)
+        done += len(part)
+        _write(partial, [row for row in rows if keys[row] in made], keys, made, metadata)
+        rate = done / (time.monotonic() - started)
+        log.info("%d of %d images, %.0f s left", done, len(missing), (len(missing) - done) / rate)
+    _write(out, rows, keys, made, metadata)
+    partial.unlink(missing_ok=True)
+
+
+def prompt_rows(world: World, concept: str, prompt_set: str, n: int) -> list[Prompt]:
+    """Return the rows of one prompt set of a concept.
+
+    Raises
+    ------
+    UserError
+        An unknown concept or prompt set, or too few prompts.
+    """
+    if prompt_set == "preserved":
+        label = None if concept == SHARED else read_concept(world.concept(concept)).label
+        return preserved_rows(read_prompts(world.preserved), n, world.preserved, label)
+    if prompt_set == "erased":
+        path = world.concept(concept) / ERASED
+        return erased_rows(read_prompts(path), n, path)
+    raise UserError(f"there is no prompt set '{prompt_set}': valid are erased, preserved")
+
+
+def _images(path: Path) -> dict[str, bytes]:
+    """Return PNG files by key; a file that is absent or damaged has none, and its images are made anew."""
+    try:
+        table = pq.read_table(path, columns=["key", "image", "digest"], partitioning=None).to_pylist()
+    except (FileNotFoundError, pa.ArrowException, OSError):
+        return {}
+    images = {row["key"]: row["image"]["bytes"] for row in table}
+    return {row["key"]: images[row["key"]] for row in table if _digest(images[row["key"]]) == row["digest"]}
+
+
+def _write(
+    path: Path, rows: list[Prompt], keys: dict[Prompt, str], made: dict[str, bytes], metadata: dict[str, Any]
+) -> None:
+    table = pa.Table.from_pylist(
+        [
+            {
+                "case": row.case,
+                "prompt": row.prompt,
+                "label": row.label,
+                "seed": row.seed,
+                "key": keys[row],
+                "image": {"bytes": made[keys[row]], "path": None},
+                "digest": _digest(made[keys[row]]),
+            }
+            for row in rows
+        ],
+        schema=SCHEMA.with_metadata({"regrow": json.dumps(metadata, sort_keys=True)}),
+    )
+    write_then_rename(path, lambda temporary: pq.write_table(table, temporary))
+
+
+def _digest(png: bytes) -> str:
+    return hashlib.sha256(png).hexdigest()

@@ -1,0 +1,78 @@
+"""Stage make_figures: the image grid of Fig. 5, a strip per concept and the charts."""
+
+from pathlib import Path
+
+from regrow.paper.figure_alignment import draw_alignment
+from regrow.paper.figure_bars import draw_bars
+from regrow.paper.figure_grid import draw_grid
+from regrow.paper.figure_signs import draw_signs
+from regrow.paper.figure_strip import draw_strip
+from regrow.paper.pictures import Picture, read_images
+from regrow.paper.published import read_published
+from regrow.paper.recipes import published_order, roles
+from regrow.paper.rows import read_rows
+from regrow.paper.scores import ERASED, read_scores
+from regrow.paper.table1 import Accuracy
+from regrow.paper.table5 import Alignment
+from regrow.paper.table6 import SignGroup
+from regrow.paper.verdict import shown_recipes, verdicts
+
+
+def run(
+    images: list[Path],
+    scores: list[Path],
+    tables: Path,
+    published: Path,
+    labels: dict[str, str],
+    columns: int,
+    confidence: float,
+    dpi: int,
+    out_dir: Path,
+) -> None:
+    """Write grid.png, bars.png, signs.png, alignment.png and concept_{concept}.png for every concept.
+
+    Parameters
+    ----------
+    images : list of Path
+        Files of generate_images, prompt set ``erased``, every recipe's.
+    scores : list of Path
+        Their files of score_images; a picture is found by the digest that was judged.
+    tables : Path
+        Folder of make_tables.
+    published : Path
+        Folder data/published.
+    labels : dict
+        Concept to the judge's label, in the audit's order.
+    columns : int
+        Pictures of a cell: the first ones by case.
+    confidence : float
+        Level of the intervals in the tables.
+    dpi : int
+        Dots per inch of the charts.
+    out_dir : Path
+        Folder of the figures.
+
+    Raises
+    ------
+    UserError
+        When a picture was not found or a table is missing.
+    """
+    judged = read_scores(scores)
+    recipes, parts, concepts = published_order(judged.recipes), roles(judged.recipes), list(labels)
+    picked = {
+        (concept, recipe): judged.cell(concept, recipe, ERASED, label, columns).scores
+        for concept, label in labels.items()
+        for recipe in recipes
+    }
+    found = read_images(images, {score.digest for cell in picked.values() for score in cell})
+    pictures = {key: [Picture(found[score.digest], score.correct) for score in cell] for key, cell in picked.items()}
+    accuracies, paper = read_rows(tables / "table1.csv", Accuracy), read_published(published)
+
+    draw_grid(pictures, concepts, recipes, out_dir / "grid.png")
+    draw_bars(accuracies, recipes, out_dir / "bars.png", dpi)
+    draw_signs(read_rows(tables / "table6.csv", SignGroup), paper.table6, out_dir / "signs.png", dpi)
+    draw_alignment(read_rows(tables / "table5.csv", Alignment), paper.table5, out_dir / "alignment.png", dpi)
+    judgements = [verdicts(accuracies, concepts, parts, chain, confidence) for chain in parts.chains]
+    for number, concept in enumerate(concepts):
+        rows = shown_recipes([found[number] for found in judgements])
+        draw_strip([pictures[concept, recipe] for recipe in rows], out_dir / f"concept_{concept}.png")

@@ -1,0 +1,26 @@
+"""Stage `train_autoencoder`: the emoji world's autoencoder, from sprites."""
+
+from pathlib import Path
+from typing import Any
+
+from regrow.files import write_folder
+from regrow.world.autoencoder import train_autoencoder
+from regrow.world.training import Schedule
+
+
+def run(sprites: Path, schedule: dict[str, Any], work: Path, out: Path) -> None:
+    """Train and save the autoencoder.
+
+    Parameters
+    ----------
+    sprites : Path
+        Parquet file of sprites.
+    schedule : dict
+        Fields of `regrow.world.training.Schedule`.
+    work : Path
+        Folder for checkpoints, learning curve and sample sheets; an interrupted run goes on from there.
+    out : Path
+        Folder to write, as ``save_pretrained`` does.
+    """
+    model = train_autoencoder(sprites, work, Schedule(**schedule))
+    write_folder(out, model.save_pretrained)

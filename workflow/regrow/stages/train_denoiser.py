@@ -1,0 +1,41 @@
+"""Stage `train_denoiser`: the emoji world's UNet; writes the whole pipeline."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from regrow.files import write_folder
+from regrow.world.denoiser import train_denoiser
+from regrow.world.training import Schedule
+
+
+def run(
+    sprites: Path, autoencoder: Path, text: Path, schedule: dict[str, Any], pictures: int, work: Path, out: Path
+) -> None:
+    """Train the UNet and save the pipeline in half precision.
+
+    Parameters
+    ----------
+    sprites : Path
+        Parquet file of sprites.
+    autoencoder : Path
+        Folder of train_autoencoder.
+    text : Path
+        Folder of train_text_encoder.
+    schedule : dict
+        Fields of `regrow.world.training.Schedule`.
+    pictures : int
+        Scenes that are encoded once and trained on.
+    work : Path
+        Folder for checkpoints, learning curve and sample sheets; an interrupted run goes on from there.
+    out : Path
+        Folder of the pipeline.
+    """
+    vae = AutoencoderKL.from_pretrained(autoencoder)
+    encoder = CLIPTextModel.from_pretrained(text / "text_encoder")
+    tokenizer = CLIPTokenizer.from_pretrained(text / "tokenizer")
+    pipeline = train_denoiser(sprites, vae, encoder, tokenizer, work, Schedule(**schedule), pictures)
+    write_folder(out, pipeline.to(torch.float16).save_pretrained)

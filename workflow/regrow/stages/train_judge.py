@@ -1,0 +1,35 @@
+"""Stage `train_judge`: one judge of the emoji world: object, style or clip."""
+
+from pathlib import Path
+from typing import Any
+
+from regrow.files import write_folder
+from regrow.world.judges import train_classifier, train_clip
+from regrow.world.training import Schedule
+
+
+def run(sprites: Path, judge: str, schedule: dict[str, Any], work: Path, out: Path) -> None:
+    """Train a judge on scenes of real sprites and save it with its protocol.
+
+    Parameters
+    ----------
+    sprites : Path
+        Parquet file of sprites.
+    judge : str
+        ``object``, ``style`` or ``clip``.
+    schedule : dict
+        Fields of `regrow.world.training.Schedule`.
+    work : Path
+        Folder for checkpoints and learning curve; an interrupted run goes on from there.
+    out : Path
+        Folder to write.
+    """
+    settings = Schedule(**schedule)
+
+    def save(folder: Path) -> None:
+        if judge == "clip":
+            train_clip(sprites, folder, work, settings)
+        else:
+            train_classifier(sprites, judge, folder, work, settings)
+
+    write_folder(out, save)

@@ -1,0 +1,1 @@
+"""How the emoji world was made: sprites, scenes, training, measurement."""

@@ -1,0 +1,70 @@
+"""Read world.json: where a world's pipeline, judges, concepts and prompts are."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from regrow.errors import UserError, nearest
+from regrow.models import pipeline_digest
+
+
+@dataclass(frozen=True)
+class World:
+    """A base model with its judges, concepts and prompts; paths are relative to the working directory.
+
+    Attributes
+    ----------
+    name : str
+        For example ``emoji``.
+    pipeline : Path
+        Folder of the diffusers pipeline.
+    pipeline_digest : str
+        `regrow.models.pipeline_digest` when get_world ran.
+    concepts : dict of Path
+        Concept packs by name.
+    judges : dict of Path
+        Folders of the judges by name: object, style, clip.
+    preserved : Path
+        The prompt set of everything that should stay.
+    """
+
+    name: str
+    pipeline: Path
+    pipeline_digest: str
+    concepts: dict[str, Path]
+    judges: dict[str, Path]
+    preserved: Path
+
+    def concept(self, name: str) -> Path:
+        """Return the folder of a concept pack; an unknown name is a UserError."""
+        if name not in self.concepts:
+            raise UserError(f"world '{self.name}' has no concept '{name}': {nearest(name, self.concepts)}")
+        return self.concepts[name]
+
+
+def read_world(path: Path) -> World:
+    """Read world.json and make sure the pipeline is still the one it tells of.
+
+    Raises
+    ------
+    UserError
+        No such file, not a world, or weights that changed since.
+    """
+    try:
+        told = json.loads(path.read_text())
+        concepts = {name: Path(folder) for name, folder in told["concepts"].items()}
+        judges = {name: Path(folder) for name, folder in told["judges"].items()}
+        world = World(
+            told["world"], Path(told["pipeline"]), told["pipeline_digest"], concepts, judges, Path(told["preserved"])
+        )
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: run get_world") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is not a world.json ({error}): run get_world again") from error
+    found = pipeline_digest(world.pipeline)
+    if found != world.pipeline_digest:
+        raise UserError(
+            f"the weights in {world.pipeline} ({found[:12]}) are not those of {path} "
+            f"({world.pipeline_digest[:12]}): run get_world again"
+        )
+    return world

@@ -1,0 +1,158 @@
+# Checked params, wildcards and input functions; no rules.
+import json
+import re
+
+from regrow.code import modules_of
+from regrow.concepts import read_concept
+from regrow.errors import UserError
+from regrow.params import PRETRAINED, check_params
+
+try:
+    config.update(check_params(config))
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+WORLD = config["get_world"][config["world"]]
+SHARED = "any"  # stands for the concept in what is the same for all of them
+# Device and batch change no result, so rules take them as resources: a changed param would make everything again.
+GPU = int(config["device"] != "cpu")
+
+
+def one_of(names):
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    world=one_of([config["world"]]),
+    concept=one_of([*config["concepts"], SHARED]),
+    recipe=one_of(config["recipes"]),
+    eraser=one_of(config["erase_concept"]),
+    completer=one_of(config["complete_weights"]),
+    reviver=one_of(config["revive_concept"]),
+    prompt_set="erased|preserved",
+
+
+def in_repository(path):
+    """The path of a file of this repository, seen from the working directory."""
+    return os.path.relpath(Path(workflow.basedir).resolve() / path)
+
+
+def code_of(stage, *methods):
+    """The source files that a stage runs, so that editing one of them makes the stage run again."""
+    files = modules_of(f"regrow.stages.{stage}", *(f"regrow.{method}" for method in methods))
+    return [os.path.relpath(file) for file in files]
+
+
+def method_code(section, room, wildcard):
+    """An input function: the code of a stage with the method that the wildcard's entry in params names."""
+
+    def code(wildcards):
+        return code_of(section, f"{room}.{config[section][wildcards[wildcard]]['method']}")
+
+    return code
+
+
+def method_options(section, wildcard):
+    """A params function: the options of an entry as JSON."""
+
+    def options(wildcards):
+        entry = config[section][wildcards[wildcard]]
+        return json.dumps({key: value for key, value in entry.items() if key not in ("method", "completer")})
+
+    return options
+
+
+def files_in(folder):
+    return sorted(str(path) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def pack_file(name):
+    """An input function: a file of the concept pack; what all concepts share has none."""
+
+    def pack(wildcards):
+        return [] if wildcards.concept == SHARED else [f"{WORLD['concepts']}/{wildcards.concept}/{name}"]
+
+    return pack
+
+
+def prompts(wildcards):
+    return [WORLD["preserved"]] if wildcards.prompt_set == "preserved" else pack_file("erased.csv")(wildcards)
+
+
+def labels():
+    """What the judge calls each concept."""
+    return {concept: read_concept(Path(WORLD["concepts"], concept)).label for concept in config["concepts"]}
+
+
+def audited_model(wildcards):
+    """The last model of a recipe's chain; the pretrained one is the world's own."""
+    recipe = config["recipes"][wildcards.recipe]
+    place = {"world": wildcards.world, "concept": wildcards.concept}
+    if "reviver" in recipe:
+        return collect(rules.revive_concept.output.model, **place, **recipe)
+    return collect(rules.erase_concept.output.model, **place, **recipe) if recipe else []
+
+
+def completed_weights(wildcards):
+    """What the reviver's completer found, for revivers that have one."""
+    completer = config["revive_concept"][wildcards.reviver].get("completer")
+    return collect(rules.complete_weights.output.completed, completer=completer, **wildcards) if completer else []
+
+
+def chain_of(recipe):
+    """A recipe with every option of its steps, as it stands in each score file."""
+    chain = dict(config["recipes"][recipe])
+    steps = {step: {"name": name, **config[section][name]} for step, section, name in _steps(chain)}
+    return json.dumps(steps)
+
+
+def _steps(chain):
+    if "eraser" in chain:
+        yield "eraser", "erase_concept", chain["eraser"]
+    if "reviver" in chain:
+        completer = config["revive_concept"][chain["reviver"]].get("completer")
+        if completer:
+            yield "completer", "complete_weights", completer
+        yield "reviver", "revive_concept", chain["reviver"]
+
+
+def cells(prompt_sets=("erased", "preserved")):
+    """Recipe, concept and prompt set of every image file; the pretrained model's preserved images serve all concepts."""
+    for recipe in config["recipes"]:
+        for prompt_set in prompt_sets:
+            shared = recipe == PRETRAINED and prompt_set == "preserved"
+            for concept in [SHARED] if shared else config["concepts"]:
+                yield {"world": config["world"], "recipe": recipe, "concept": concept, "prompt_set": prompt_set}
+
+
+def images(*prompt_sets):
+    return [path for cell in cells(prompt_sets) for path in collect(rules.generate_images.output.images, **cell)]
+
+
+def scores(*prompt_sets):
+    return [path for cell in cells(prompt_sets) for path in collect(rules.score_images.output.scores, **cell)]
+
+
+def both_sides():
+    """The analyses of every eraser and completer that a recipe uses, for every concept."""
+    chains = [dict((step, name) for step, _, name in _steps(recipe)) for recipe in config["recipes"].values()]
+    pairs = sorted({(chain["eraser"], chain["completer"]) for chain in chains if "completer" in chain})
+    return [
+        path
+        for eraser, completer in pairs
+        for path in collect(
+            rules.compare_both_sides.output,
+            world=config["world"],
+            concept=config["concepts"],
+            eraser=eraser,
+            completer=completer,
+        )
+    ]
+
+
+def expected_cost(jobs):
+    """Say how many images a run makes at most (those it finds are kept) and how long that takes."""
+    settings = config["generate_images"]
+    count = sum(job.rule.name == "generate_images" for job in jobs) * settings["n"]
+    minutes = count / settings["images_per_minute"]
+    return f"To make: at most {count:,} images, about {minutes:.0f} minutes.\n" if count else ""

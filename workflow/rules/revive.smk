@@ -1,0 +1,111 @@
+# The attacker's side: complete_weights and revive_concept see the published model and nothing else.
+# compare_both_sides is no attacker: it reads the base model too and says so in its name.
+
+
+rule complete_weights:
+    input:
+        model=rules.erase_concept.output.model,
+        code=method_code("complete_weights", "complete", "completer"),
+    output:
+        completed="results/complete_weights/{world}/{eraser}/{completer}/{concept}/completed.safetensors",
+        trace="results/complete_weights/{world}/{eraser}/{completer}/{concept}/trace.parquet",
+    log:
+        "logs/complete_weights/{world}/{eraser}/{completer}/{concept}.log",
+    benchmark:
+        "logs/complete_weights/{world}/{eraser}/{completer}/{concept}.tsv"
+    conda:
+        "../../envs/regrow.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        gpu=GPU,
+        device=config["device"],
+        runtime=120,
+    params:
+        method=lambda wildcards: config["complete_weights"][wildcards.completer]["method"],
+        options=method_options("complete_weights", "completer"),
+        seed=config["seed"],
+    shell:
+        """
+        python -m regrow complete_weights \
+            --model {input.model:q} \
+            --method {params.method:q} \
+            --options {params.options:q} \
+            --seed {params.seed} \
+            --device {resources.device} \
+            --jobs {threads} \
+            --trace-out {output.trace:q} \
+            --out {output.completed:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule revive_concept:
+    input:
+        model=rules.erase_concept.output.model,
+        completed=completed_weights,
+        code=method_code("revive_concept", "revive", "reviver"),
+    output:
+        model="results/revive_concept/{world}/{eraser}/{reviver}/{concept}/model.safetensors",
+    log:
+        "logs/revive_concept/{world}/{eraser}/{reviver}/{concept}.log",
+    benchmark:
+        "logs/revive_concept/{world}/{eraser}/{reviver}/{concept}.tsv"
+    conda:
+        "../../envs/regrow.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        gpu=0,
+        runtime=60,
+    params:
+        method=lambda wildcards: config["revive_concept"][wildcards.reviver]["method"],
+        options=method_options("revive_concept", "reviver"),
+    shell:
+        """
+        python -m regrow revive_concept \
+            --model {input.model:q} \
+            --completed {input.completed:q} \
+            --method {params.method:q} \
+            --options {params.options:q} \
+            --out {output.model:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule compare_both_sides:
+    input:
+        world=ancient(str(rules.get_world.output.world)),
+        pipeline=files_in(WORLD["pipeline"]),
+        model=rules.erase_concept.output.model,
+        completed=rules.complete_weights.output.completed,
+        code=code_of("compare_both_sides"),
+    output:
+        signs="results/compare_both_sides/{world}/{eraser}/{completer}/{concept}/signs.parquet",
+        alignment="results/compare_both_sides/{world}/{eraser}/{completer}/{concept}/alignment.parquet",
+    log:
+        "logs/compare_both_sides/{world}/{eraser}/{completer}/{concept}.log",
+    benchmark:
+        "logs/compare_both_sides/{world}/{eraser}/{completer}/{concept}.tsv"
+    conda:
+        "../../envs/regrow.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        gpu=0,
+        runtime=60,
+    params:
+        **config["compare_both_sides"],
+    shell:
+        """
+        python -m regrow compare_both_sides \
+            --world {input.world:q} \
+            --model {input.model:q} \
+            --completed {input.completed:q} \
+            --concept {wildcards.concept:q} \
+            --keeps {params.keeps} \
+            --quantiles {params.quantiles} \
+            --out-signs {output.signs:q} \
+            --out-alignment {output.alignment:q} \
+            >{log:q} 2>&1
+        """
