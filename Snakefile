@@ -24,6 +24,7 @@ shell.prefix(f"export PYTHONPATH={shlex.quote(str(PACKAGE_ROOT))}; ")
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/world.smk"
+include: "workflow/rules/train.smk"
 include: "workflow/rules/erase.smk"
 include: "workflow/rules/revive.smk"
 include: "workflow/rules/images.smk"
@@ -45,12 +46,13 @@ rule all:
 
 rule world:
     input:
-        collect(rules.get_world.output, world=config["world"]),
+        rules.train_denoiser.output,
+        collect(rules.train_judge.output, judge=["object", "style", "clip"]),
 
 
 rule experiments:
     input:
-        scores(),
+        list(cells("score_images", *PROMPT_SETS)),
         both_sides(),
 
 

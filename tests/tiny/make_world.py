@@ -28,20 +28,20 @@ def make_world(folder: Path, seed: int = 0) -> None:
         _write_classifier(folder / "judges/style", STYLES)
         _write_clip(folder / "judges/clip")
     for number, name in enumerate(OBJECTS):
-        write_concept(folder / "concepts" / name, name, first_seed=100 * number)
+        write_concept(folder / "concepts" / name, name, label=name, first_seed=100 * number)
     rows = [
         (f"a picture of a {OBJECTS[i % len(OBJECTS)]}", 1000 + i, OBJECTS[i % len(OBJECTS)]) for i in range(3 * ROWS)
     ]
     _write_prompts(folder / "preserved.csv", rows)
 
 
-def write_concept(folder: Path, name: str, first_seed: int) -> None:
-    """Write a concept pack."""
+def write_concept(folder: Path, name: str, label: str, first_seed: int) -> None:
+    """Write a concept pack; `label` is what the object judge calls it."""
     folder.mkdir(parents=True)
     find = {"base": ["a road", "a garden"], "target": [f"a {name} on the road", f"a {name} in a garden"]}
-    pack = {"name": name, "kind": "object", "label": name, "find": find}
+    pack = {"name": name, "kind": "object", "label": label, "find": find}
     (folder / "concept.yaml").write_text(yaml.safe_dump(pack, sort_keys=False))
-    _write_prompts(folder / "erased.csv", [(f"an emoji of a {name}", first_seed + i, name) for i in range(ROWS)])
+    _write_prompts(folder / "erased.csv", [(f"an emoji of a {name}", first_seed + i, label) for i in range(ROWS)])
 
 
 def _write_prompts(path: Path, rows: list[tuple[str, int, str]]) -> None:

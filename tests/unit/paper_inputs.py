@@ -13,12 +13,17 @@ from PIL import Image
 
 LABELS = {"church": "church", "spider-web": "spider web"}
 OTHERS = ("rocket", "key", "bell")  # preserved prompts ask for these too
-_CONCEPTPRUNE = {"method": "conceptprune", "skill_ratio": 0.02}
+_CONCEPTPRUNE = {"name": "conceptprune", "method": "conceptprune", "skill_ratio": 0.02}
+_NUCLEAR = {"name": "nuclear", "method": "nuclear", "max_steps": 500}
 CHAINS: dict[str, dict[str, Any]] = {
-    "roots_max": {"eraser": _CONCEPTPRUNE, "reviver": {"method": "roots", "magnitude": "max"}},
+    "roots_max": {
+        "eraser": _CONCEPTPRUNE,
+        "completer": _NUCLEAR,
+        "reviver": {"name": "roots_max", "method": "roots", "completer": "nuclear", "magnitude": "max"},
+    },
     "pretrained": {},
     "pruned": {"eraser": _CONCEPTPRUNE},
-    "quantized": {"eraser": _CONCEPTPRUNE, "reviver": {"method": "quantize"}},
+    "quantized": {"eraser": _CONCEPTPRUNE, "reviver": {"name": "int4_rows", "method": "quantize"}},
 }
 # How many of the first images of a cell the judge calls right; 20 images a cell.
 N = 20
@@ -63,7 +68,7 @@ def meta(recipe: str, concept: str, **changed: Any) -> dict[str, Any]:
     chain = CHAINS[recipe]
     told = {
         "model_digest": hashlib.sha256(f"{recipe} {concept if chain else ''}".encode()).hexdigest(),
-        "recipe": {"world": "emoji", "concept": concept, **chain} if chain else {},
+        "recipe": {"name": recipe, **chain},
         "protocol": {"object": {"judge": "resnet18", "top": 1, "labels": ["church", "rocket", "spider web"]}},
         "sampler": {"scheduler": "DDIM", "steps": 20, "guidance": 5.0},
         "versions": {"regrow": "0.1.0", "torch": "2.9.0"},

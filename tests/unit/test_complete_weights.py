@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
+
 from regrow.complete import complete_matrix
 from regrow.errors import UserError
 from regrow.files import digest
@@ -74,12 +76,26 @@ def test_number_of_threads_is_given_back(tmp_path: Path) -> None:
 def test_progress_is_plain_lines_without_a_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     complete(publish(tmp_path), tmp_path / "out")
     lines = capfd.readouterr().err.splitlines()
-    assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
-    assert lines[0].startswith(f"completed 1/3 {NAMES[1]}, ")
-    assert lines[-1].endswith("about 0 s to go")
+    states = [line for line in lines if line.startswith("completed")]
+    assert [line.split()[1] for line in states] == ["1/3,", "2/3,", "3/3,"]
+    assert states[0].endswith(NAMES[1])
+    assert "about 0 s to go" in states[-1]
+    assert f"{NAMES[2]}: nothing is missing" in lines
 
 
-def test_fully_pruned_row_is_reported_and_not_fatal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_is_a_bar_in_a_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "regrow.stages.complete_weights.Console", lambda **options: Console(force_terminal=True, **options)
+    )
+    complete(publish(tmp_path), tmp_path / "out")
+    shown = capfd.readouterr().err
+    assert "completed 3/3" in shown
+    assert "nothing is missing" in shown
+
+
+def test_fully_pruned_row_is_reported_and_not_fatal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     model = publish(tmp_path)
     delta = load_delta(model)
     delta.tensors[NAMES[0]][5] = 0
@@ -88,7 +104,7 @@ def test_fully_pruned_row_is_reported_and_not_fatal(tmp_path: Path, caplog: pyte
     done = read_completed(out, load_delta(model))
     assert (done.values[NAMES[0]][5] == 0).all()
     assert (done.confidence[NAMES[0]][5] == 0).all()
-    assert "1 row without any observed entry" in caplog.text
+    assert "1 row without any observed entry" in capfd.readouterr().err
     assert pd.read_parquet(trace)["note"].str.contains("1 row without").any()
 
 

@@ -34,6 +34,11 @@ def masks(pipeline: StableDiffusionPipeline) -> dict[str, torch.Tensor]:
     return conceptprune(pipeline, BASE, TARGET, **OPTIONS)
 
 
+@pytest.fixture(scope="module")
+def norms(pipeline: StableDiffusionPipeline) -> tuple[Norms, Norms]:
+    return slow_norms(pipeline, BASE, 4, 0), slow_norms(pipeline, TARGET, 4, 0)
+
+
 def slow_norms(pipeline: StableDiffusionPipeline, prompts: list[str], steps: int, seed: int) -> Norms:
     """Sample every step, keep every activation, and add up the definition row by row in float64."""
     norms: Norms = {}

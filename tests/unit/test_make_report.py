@@ -137,7 +137,8 @@ def test_tells_what_was_run(report: str) -> None:
         "resnet18",
         "DDIM",
         "2.9.0",
-        "conceptprune (skill_ratio 0.02)",
+        "conceptprune (skill_ratio 0.02) > nuclear (max_steps 500) > roots_max (method roots,",
+        "conceptprune > int4_rows",
         "ab" * 32,
         "100 to 119",
     ):

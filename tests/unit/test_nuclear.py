@@ -7,9 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+
 from regrow.complete import complete_matrix
 from regrow.errors import UserError
-from torch import Tensor
 
 
 def plain(weights: Tensor, mask: Tensor, tolerance: float, steps: int) -> tuple[Tensor, int]:

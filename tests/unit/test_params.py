@@ -151,6 +151,11 @@ def test_the_shipped_params_are_valid(monkeypatch, overlay):
     assert checked["recipes"]["pretrained"] == {}
 
 
+def test_the_demo_takes_the_first_four_concepts():
+    demo, params = (yaml.safe_load((ROOT / name).read_text()) for name in ("demo.yaml", "params.yaml"))
+    assert demo["concepts"] == params["concepts"][:4]
+
+
 def test_an_overlay_changes_only_its_own_keys(params, tmp_path):
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(params))
     (tmp_path / "overlay.yaml").write_text("generate_images: {n: 2}\nconcepts: [rocket]\n")

@@ -9,7 +9,7 @@ import pytest
 from regrow.errors import UserError
 from regrow.paper.intervals import wilson
 from regrow.paper.metrics import revival_rate
-from regrow.paper.recipes import roles
+from regrow.paper.recipes import roles, steps
 from regrow.paper.rows import read_rows
 from regrow.paper.scores import read_scores
 from regrow.paper.table1 import Accuracy, pick, table1
@@ -168,6 +168,8 @@ def test_recipes_find_their_erased_model() -> None:
     names = {"a": {}, "b": {"eraser": "x"}, "c": {"eraser": "x", "defence": "g"}}
     two = roles(names | {"d": {"eraser": "x", "defence": "g", "reviver": "r"}})
     assert [(chain.erased, chain.revivers) for chain in two.chains] == [("b", ()), ("c", ("d",))]
+    assert steps({"eraser": "x", "defence": "g", "reviver": "r"}, options=True) == "x > g > r"
+    assert steps({"name": "a"}, options=False) == "nothing: the base model as it is"
     with pytest.raises(UserError, match="'d' revives a model that is not judged"):
         roles({"a": {}, "b": {"eraser": "x"}, "d": {"eraser": "y", "reviver": "r"}})
     with pytest.raises(UserError, match="0 recipes have no step"):

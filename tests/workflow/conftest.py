@@ -25,7 +25,11 @@ PARTS = (
     "workflow",
     "data/published",
 )
-ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONPATH": str(ROOT / "workflow"),
+}
 NOTHING = "Nothing to be done"
 
 
@@ -59,12 +63,12 @@ class Copy:
         return self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments)
 
     def planned(self, *arguments: str) -> dict[str, set[str]]:
-        """Return the outputs that a dry run would make, by rule."""
+        """Return the outputs that a dry run would make, by stage."""
         plan: dict[str, set[str]] = {}
         rule = ""
         for line in self.snakemake("--dry-run", *arguments).splitlines():
             if found := re.match(r"(?:local)?rule (\w+):", line):
-                rule = found[1]
+                rule = found[1].replace("_pretrained_", "_")
                 plan.setdefault(rule, set())
             elif found := re.match(r" {4}output: (.*)", line):
                 plan[rule] |= {name.removesuffix(" (update)") for name in found[1].split(", ")}

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from regrow.code import modules_of, path_of, stages
+from regrow.code import modules_of, path_of
+from tests.tiny.make_world import write_concept
 from tests.workflow.conftest import NOTHING, ROOT
 
 pytestmark = pytest.mark.xdist_group("workflow")
@@ -12,7 +13,9 @@ pytestmark = pytest.mark.xdist_group("workflow")
 PAPER = {"make_tables", "make_figures", "make_report"}
 # The stages that read what a stage writes.
 HEIRS = {
-    "get_world": {"make_report"},
+    "get_world": {"erase_concept", "complete_weights", "revive_concept", "compare_both_sides"}
+    | {"generate_images", "score_images"}
+    | PAPER,
     "erase_concept": {"complete_weights", "revive_concept", "compare_both_sides", "generate_images", "score_images"}
     | PAPER,
     "complete_weights": {"revive_concept", "compare_both_sides", "generate_images", "score_images"} | PAPER,
@@ -64,22 +67,29 @@ def test_the_prompts_of_one_concept_touch_no_other(copy):
     path.write_text(path.read_text().replace("an emoji of a church", "a church in the emoji style"))
     plan = copy.planned()
     assert stages_of(plan) == {"generate_images", "score_images"} | PAPER
-    assert outputs_of(plan) and all("/church/erased." in name for name in outputs_of(plan))
+    assert outputs_of(plan) and all("/church/" in name for name in outputs_of(plan))
 
 
 def test_the_pack_of_one_concept_touches_no_other(copy):
     path = copy.folder / "data/tiny/concepts/church/concept.yaml"
     path.write_text(path.read_text().replace("a road", "a street"))
     plan = copy.planned()
-    assert stages_of(plan) == set(HEIRS)
+    assert stages_of(plan) == set(HEIRS) - {"get_world"}
     assert plan["erase_concept"] and not [name for name in outputs_of(plan) if "/rocket/" in name or "/any/" in name]
 
 
-def test_a_new_concept_makes_only_its_own(copy):
-    copy.edit_params(concepts=["church", "rocket", "cat"])
+def test_a_new_concept_makes_only_its_own_and_needs_nothing_but_its_pack(copy):
+    write_concept(copy.folder / "data/tiny/concepts/cathedral", "cathedral", label="church", first_seed=500)
+    copy.edit_params(concepts=["church", "rocket", "cathedral"])
     plan = copy.planned()
     assert stages_of(plan) == set(HEIRS) - {"get_world"}
-    assert all("/cat/" in name for name in outputs_of(plan))
+    assert all("/cathedral/" in name for name in outputs_of(plan))
+    copy.snakemake("results/erase_concept/tiny/conceptprune/cathedral/model.safetensors")
+
+
+def test_a_changed_judge_scores_again_and_generates_nothing(copy):
+    copy.append("data/tiny/judges/object/judge.yaml")
+    assert stages_of(copy.planned()) == {"score_images"} | PAPER
 
 
 def test_a_new_recipe_shares_every_earlier_result(copy):
@@ -99,11 +109,11 @@ def test_editing_a_module_reruns_the_stages_that_import_it_and_their_heirs(copy,
     methods = {"erase_concept": ["erase.conceptprune"], "complete_weights": ["complete.nuclear"]}
     methods["revive_concept"] = ["revive.roots", "revive.quantize"]
     importing = set()
-    for stage in stages():
+    for stage in HEIRS:
         names = [f"regrow.{name}" for name in methods.get(stage, [])]
         if path_of(module) in modules_of(f"regrow.stages.{stage}", *names):
             importing.add(stage)
-    assert importing and importing != set(stages())
+    assert importing and importing != set(HEIRS)
     copy.append(str(path_of(module).relative_to(ROOT)))
     expected = importing.union(*(HEIRS[stage] for stage in importing))
     assert stages_of(copy.planned()) == expected

@@ -60,6 +60,30 @@ class World(Section):
     preserved: str = Field(description="Prompts that must survive an erasing: CSV with the columns prompt, seed, label")
 
 
+class Training(Section):
+    """A training run of one model of the emoji world; see `regrow.world.training.Schedule`."""
+
+    steps: Count = Field(description="Optimiser steps")
+    batch: Count = Field(description="Pictures per step")
+    learning_rate: float = Field(gt=0, description="Peak learning rate")
+    seed: int = Field(ge=0, description="Of weights and pictures")
+    ema: float = Field(ge=0, lt=1, description="Decay of the averaged weights, 0 = none")
+    checkpoint_every: Count = Field(description="Steps between checkpoints")
+
+
+class TrainWorld(Section):
+    """How the emoji world is made again; only `snakemake world` reads it."""
+
+    sprites: str = Field(description="Parquet file of sprites")
+    pictures: Count = Field(description="Scenes that are encoded once and that the denoiser is trained on")
+    autoencoder: Training
+    text_encoder: Training
+    denoiser: Training
+    object: Training
+    style: Training
+    clip: Training
+
+
 class GenerateImages(Section):
     """Settings of the sampler; an image is a function of model, prompt, seed, steps and guidance."""
 
@@ -133,6 +157,7 @@ class Params(Section):
     concepts: list[Name] = Field(min_length=1, description="Concepts to erase, each the name of a concept pack")
     recipes: dict[Name, Recipe] = Field(description="The models under audit by name")
     get_world: dict[Name, World]
+    train_world: TrainWorld | None = None
     erase_concept: dict[Name, _entry("erase")]  # type: ignore[valid-type]
     complete_weights: dict[Name, _entry("complete")]  # type: ignore[valid-type]
     revive_concept: dict[Name, _entry("revive")]  # type: ignore[valid-type]

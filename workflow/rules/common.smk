@@ -13,6 +13,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 WORLD = config["get_world"][config["world"]]
+PROMPT_SETS = ["erased", "preserved"]
 SHARED = "any"  # stands for the concept in what is the same for all of them
 # Device and batch change no result, so rules take them as resources: a changed param would make everything again.
 GPU = int(config["device"] != "cpu")
@@ -30,6 +31,7 @@ wildcard_constraints:
     completer=one_of(config["complete_weights"]),
     reviver=one_of(config["revive_concept"]),
     prompt_set="erased|preserved",
+    judge="object|style|clip",
 
 
 def in_repository(path):
@@ -76,7 +78,8 @@ def pack_file(name):
 
 
 def prompts(wildcards):
-    return [WORLD["preserved"]] if wildcards.prompt_set == "preserved" else pack_file("erased.csv")(wildcards)
+    sets = {"erased": pack_file("erased.csv")(wildcards), "preserved": [WORLD["preserved"]]}
+    return sets[wildcards.prompt_set] if "prompt_set" in wildcards.keys() else [*sets["erased"], *sets["preserved"]]
 
 
 def labels():
@@ -86,7 +89,7 @@ def labels():
 
 def audited_model(wildcards):
     """The last model of a recipe's chain; the pretrained one is the world's own."""
-    recipe = config["recipes"][wildcards.recipe]
+    recipe = config["recipes"][wildcards.get("recipe", PRETRAINED)]
     place = {"world": wildcards.world, "concept": wildcards.concept}
     if "reviver" in recipe:
         return collect(rules.revive_concept.output.model, **place, **recipe)
@@ -116,21 +119,13 @@ def _steps(chain):
         yield "reviver", "revive_concept", chain["reviver"]
 
 
-def cells(prompt_sets=("erased", "preserved")):
-    """Recipe, concept and prompt set of every image file; the pretrained model's preserved images serve all concepts."""
+def cells(stage, *prompt_sets):
+    """The Parquet files of a stage; the pretrained model's preserved images serve all concepts."""
     for recipe in config["recipes"]:
         for prompt_set in prompt_sets:
             shared = recipe == PRETRAINED and prompt_set == "preserved"
             for concept in [SHARED] if shared else config["concepts"]:
-                yield {"world": config["world"], "recipe": recipe, "concept": concept, "prompt_set": prompt_set}
-
-
-def images(*prompt_sets):
-    return [path for cell in cells(prompt_sets) for path in collect(rules.generate_images.output.images, **cell)]
-
-
-def scores(*prompt_sets):
-    return [path for cell in cells(prompt_sets) for path in collect(rules.score_images.output.scores, **cell)]
+                yield f"results/{stage}/{config['world']}/{recipe}/{concept}/{prompt_set}.parquet"
 
 
 def both_sides():
@@ -153,6 +148,7 @@ def both_sides():
 def expected_cost(jobs):
     """Say how many images a run makes at most (those it finds are kept) and how long that takes."""
     settings = config["generate_images"]
-    count = sum(job.rule.name == "generate_images" for job in jobs) * settings["n"]
+    files = sum(len(job.output) for job in jobs if job.rule.name.startswith("generate_"))
+    count = files * settings["n"]
     minutes = count / settings["images_per_minute"]
     return f"To make: at most {count:,} images, about {minutes:.0f} minutes.\n" if count else ""

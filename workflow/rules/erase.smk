@@ -3,9 +3,7 @@
 
 rule erase_concept:
     input:
-        # `ancient`: world.json also tells of other concepts; what matters here of the world are the files named below.
-        world=ancient(str(rules.get_world.output.world)),
-        pipeline=files_in(WORLD["pipeline"]),
+        world=rules.get_world.output.world,
         concept=pack_file("concept.yaml"),
         code=method_code("erase_concept", "erase", "eraser"),
     output:

@@ -3,7 +3,7 @@
 
 rule make_tables:
     input:
-        scores=scores("erased", "preserved"),
+        scores=list(cells("score_images", *PROMPT_SETS)),
         both_sides=both_sides(),
         code=code_of("make_tables"),
     output:
@@ -59,8 +59,8 @@ rule make_tables:
 
 rule make_figures:
     input:
-        images=images("erased"),
-        scores=scores("erased"),
+        images=list(cells("generate_images", "erased")),
+        scores=list(cells("score_images", "erased")),
         table1=rules.make_tables.output.table1,
         table5=rules.make_tables.output.table5,
         table6=rules.make_tables.output.table6,
@@ -129,7 +129,7 @@ rule make_figures:
 rule make_report:
     input:
         world=collect(rules.get_world.output.world, world=config["world"]),
-        scores=scores("erased", "preserved"),
+        scores=list(cells("score_images", *PROMPT_SETS)),
         table1=rules.make_tables.output.table1,
         tables=rules.make_tables.output,
         grid=rules.make_figures.output.grid,

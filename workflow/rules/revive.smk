@@ -75,8 +75,7 @@ rule revive_concept:
 
 rule compare_both_sides:
     input:
-        world=ancient(str(rules.get_world.output.world)),
-        pipeline=files_in(WORLD["pipeline"]),
+        world=rules.get_world.output.world,
         model=rules.erase_concept.output.model,
         completed=rules.complete_weights.output.completed,
         code=code_of("compare_both_sides"),

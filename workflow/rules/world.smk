@@ -3,10 +3,9 @@
 
 rule get_world:
     input:
+        # Everything hangs on world.json, so only what it is a digest of is an input. Judges, concept packs and prompts
+        # are inputs of the rules that read them: a new one leaves all other results alone.
         pipeline=files_in(WORLD["pipeline"]),
-        judges=files_in(WORLD["judges"]),
-        concepts=sorted(map(str, Path(WORLD["concepts"]).glob("*/concept.yaml"))),
-        preserved=WORLD["preserved"],
         code=code_of("get_world"),
     output:
         world="results/get_world/{world}/world.json",

@@ -19,16 +19,16 @@ def soft_impute(
     mask: Tensor,
     seed: int = 0,
     *,
-    shrinkage: float = 0.1,
+    shrinkage: float = 0.2,
     path: int = 4,
     tolerance: float = 1e-5,
     max_steps: int = 300,
 ) -> Completion:
     """Complete a matrix with the M that minimises 1/2 ||P_O(X - M)||_F^2 + lambda ||M||_*.
 
-    *faithful* to sections 4.1-4.3 of Roots Beneath the Cut (methods.md 3.1 A): Z = P_O(X) + P_miss(M), M <- S_lambda(Z),
-    S_lambda(Y) = U diag((s - lambda)_+) V^T, along a decreasing path of lambda with warm starts, by truncated SVD. The
-    paper does not state lambda: the default is our choice (*interpretation*), a multiple of the largest singular value.
+    *faithful* to sections 4.1-4.3 of Roots Beneath the Cut (methods.md 3.1 A): Z = P_O(X) + P_miss(M), M <- S(Z) with
+    S(Y) = U diag((s - lambda)_+) V^T, along a decreasing path of lambda with warm starts, by truncated SVD. The
+    paper states no lambda: the default is our choice (*interpretation*), a share of the largest singular value.
     How the same minimum is reached is *variant*:
 
     * M is kept as its factors and only evaluated at the missing entries. Where the paper stores "sparse + low rank",
@@ -78,7 +78,8 @@ def _solve(
     z: Tensor, missing: Tensor, lambdas: list[float], seed: int, tolerance: float, max_steps: int
 ) -> tuple[Tensor, list[dict[str, Any]]]:
     """Run SoftImpute down the path; `z` carries the observed entries and is filled in place."""
-    start, trace = time.perf_counter(), []
+    start = time.perf_counter()
+    trace: list[dict[str, Any]] = []
     norm, observed_square = float(z.norm()), float(z.double().square().sum())
     subspace = _Subspace(z, seed)
     fill = torch.zeros(int(missing.sum()), dtype=z.dtype, device=z.device)
@@ -121,7 +122,7 @@ class _Subspace:
 
     def _random(self, z: Tensor, count: int) -> Tensor:
         # Drawn on the CPU, so that every device gets the same numbers.
-        return torch.randn(z.shape[1], count, generator=self.generator).to(z)
+        return torch.randn(z.shape[1], count, generator=self.generator, device="cpu").to(z)
 
     def shrunk(self, z: Tensor, shrink: float) -> tuple[Tensor, Tensor, Tensor]:
         """Return U, (s - shrink)_+ and V of the singular values above `shrink`."""

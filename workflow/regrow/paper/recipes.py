@@ -7,7 +7,8 @@ from typing import Any
 
 from regrow.errors import UserError
 
-STEPS = ("eraser", "defence", "reviver")
+_PUBLISHER = ("eraser", "defence")
+_STEPS = ("eraser", "defence", "completer", "reviver")
 # Columns of Table 1 of the paper, in its order; a recipe that is not among them comes behind them.
 PUBLISHED_ORDER = ("pretrained", "pruned", "quantized", "roots_sample", "roots_average", "roots_max")
 _HEADINGS = {
@@ -37,8 +38,8 @@ class Roles:
 
 
 def chain_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the steps of a recipe, each a name or its settings, without what a model's metadata says besides."""
-    return {step: recipe[step] for step in STEPS if recipe.get(step)}
+    """Return the steps of a recipe, each a name or its settings, without what its metadata says besides."""
+    return {step: recipe[step] for step in _STEPS if recipe.get(step)}
 
 
 def heading(recipe: str) -> str:
@@ -54,7 +55,7 @@ def published_order(recipes: Iterable[str]) -> list[str]:
 
 
 def steps(recipe: Mapping[str, Any], options: bool) -> str:
-    """Return a recipe as a readable chain, ``conceptprune > quantize``, with or without the options of its steps."""
+    """Return a recipe as a readable chain, ``conceptprune > nuclear > roots_max``, with or without options."""
     return " > ".join(_name(step, options) for step in chain_of(recipe).values()) or "nothing: the base model as it is"
 
 
@@ -102,11 +103,13 @@ def roles(recipes: Mapping[str, Mapping[str, Any]]) -> Roles:
 
 def _publisher(recipe: Mapping[str, Any]) -> str:
     """Return what the publisher did, comparable whether a step is a name or its settings."""
-    return json.dumps({step: made for step, made in chain_of(recipe).items() if step != "reviver"}, sort_keys=True)
+    return json.dumps({step: made for step, made in chain_of(recipe).items() if step in _PUBLISHER}, sort_keys=True)
 
 
 def _name(step: Any, options: bool) -> str:
     if not isinstance(step, Mapping):
         return str(step)
-    stated = ", ".join(f"{key} {value}" for key, value in step.items() if key != "method")
-    return f"{step.get('method')} ({stated})" if options and stated else str(step.get("method"))
+    name = step.get("name") or step.get("method")
+    told = {key: value for key, value in step.items() if key != "name" and (key, value) != ("method", name)}
+    stated = ", ".join(f"{key} {value}" for key, value in told.items())
+    return f"{name} ({stated})" if options and stated else str(name)

@@ -141,7 +141,7 @@ class Scores:
             rows = tuple(score for score in file.scores if score.label != label)
         if len(rows) < n:
             raise UserError(
-                f"{file.path} holds {len(rows)} rows for concept '{concept}', {n} are needed: generate more or ask for fewer"
+                f"{file.path} holds {len(rows)} rows for concept '{concept}', {n} are needed: generate more images"
             )
         return Cell(file, rows[:n], own_label=len(file.scores) - len(rows), surplus=len(rows) - n)
 

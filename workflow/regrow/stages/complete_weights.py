@@ -3,13 +3,12 @@
 The attacker's side of the wall: reads the published delta and nothing else.
 """
 
-import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 import torch
@@ -24,8 +23,6 @@ from regrow.files import write_then_rename
 from regrow.models import FFN2, load_delta, write_tensors
 
 TRACE_COLUMNS = {"layer": str, "step": int, "objective": float, "change": float, "seconds": float, "note": str}
-
-log = logging.getLogger(__name__)
 
 
 def run(
@@ -84,21 +81,18 @@ def run(
         _one_thread_each(),
         ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
-        tasks = {}
-        for name in order:
-            tasks[
-                pool.submit(_complete, f"{model}, {name}", weights[name], masks[name], method, seed, device, options)
-            ] = name
+        tasks = {
+            pool.submit(_complete, f"{model}, {name}", weights[name], masks[name], method, seed, device, options): name
+            for name in order
+        }
         try:
             for task in as_completed(tasks):
-                done[tasks[task]] = task.result()
-                progress.advance(tasks[task], _cost(weights[tasks[task]]))
+                name = tasks[task]
+                done[name] = task.result()
+                progress.advance(name, _cost(weights[name]), [record["note"] for record in done[name].trace])
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    for name in names:
-        for note in filter(None, (record["note"] for record in done[name].trace)):
-            log.warning("%s: %s", name, note)
     tensors: dict[str, Tensor] = {}
     for name in names:
         tensors[name] = done[name].values.contiguous()
@@ -135,10 +129,6 @@ def _one_thread_each() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class _Reporter(Protocol):
-    def advance(self, name: str, cost: float) -> None: ...
-
-
 class _Lines:
     """Progress for a log file: one line per finished layer, with the expected time of the rest."""
 
@@ -146,40 +136,40 @@ class _Lines:
         self.total, self.count, self.console = sum(costs), len(costs), console
         self.spent, self.finished, self.start = 0.0, 0, time.perf_counter()
 
-    def advance(self, name: str, cost: float) -> None:
+    def advance(self, name: str, cost: float, notes: list[str]) -> None:
+        """Tell that a layer is finished, and what its trace has to say."""
         self.spent += cost
         self.finished += 1
-        self.console.print(
-            f"completed {self.finished}/{self.count} {name}, {self.expected()}", soft_wrap=True, highlight=False
-        )
-
-    def expected(self) -> str:
         elapsed = time.perf_counter() - self.start
-        return f"{elapsed:.0f} s so far, about {elapsed * (self.total - self.spent) / self.spent:.0f} s to go"
+        rest = elapsed * (self.total - self.spent) / self.spent
+        self.show(f"completed {self.finished}/{self.count}, {elapsed:.0f} s so far, about {rest:.0f} s to go", name)
+        for note in filter(None, notes):
+            self.console.print(f"{name}: {note}", soft_wrap=True, highlight=False, markup=False)
+
+    def show(self, text: str, name: str) -> None:
+        """Print the state."""
+        self.console.print(f"{text}: {name}", soft_wrap=True, highlight=False, markup=False)
 
 
 class _Bar(_Lines):
-    """Progress for a terminal: the same numbers on one line that is redrawn."""
+    """Progress for a terminal: the same numbers beside a bar that is redrawn; notes scroll by above it."""
 
-    def __init__(self, costs: list[float], console: Console, progress: Progress) -> None:
-        super().__init__(costs, console)
+    def __init__(self, costs: list[float], progress: Progress) -> None:
+        super().__init__(costs, progress.console)
         self.progress = progress
         self.task = progress.add_task(f"completing {self.count} layers", total=self.total)
 
-    def advance(self, name: str, cost: float) -> None:
-        self.spent += cost
-        self.finished += 1
-        self.progress.update(
-            self.task, advance=cost, description=f"completed {self.finished}/{self.count}, {self.expected()}"
-        )
+    def show(self, text: str, name: str) -> None:
+        """Redraw the bar."""
+        self.progress.update(self.task, completed=self.spent, description=text)
 
 
 @contextmanager
-def _progress(costs: list[float]) -> Iterator[_Reporter]:
+def _progress(costs: list[float]) -> Iterator[_Lines]:
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _Lines(costs, console)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        yield _Bar(costs, console, progress)
+        yield _Bar(costs, progress)

@@ -1,10 +1,11 @@
-"""Stage `generate_images`: the images of one model for one prompt set, only those that are missing."""
+"""Stage `generate_images`: the images of one model, only those that are missing. The model is loaded once for all sets."""
 
 import hashlib
 import importlib.metadata
 import json
 import logging
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,16 @@ def run(
     world: Path,
     recipe: str,
     concept: str,
-    prompt_set: str,
+    prompt_sets: list[str],
     model: Path | None,
     n: int,
     steps: int,
     guidance: float,
     batch: int,
     device: str,
-    out: Path,
+    outs: list[Path],
 ) -> None:
-    """Generate the images of one cell; images that `out` or an interrupted run already holds are kept.
+    """Generate the images of one model and concept; those that `outs` or an interrupted run already hold are kept.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ def run(
         Name of the recipe; told in the metadata.
     concept : str
         A concept of the world, or ``any`` for preserved images of the pretrained model.
-    prompt_set : str
-        ``erased`` or ``preserved``.
+    prompt_sets : list of str
+        ``erased``, ``preserved`` or both.
     model : Path, optional
         Delta of the model under audit; the pretrained model without it.
     n : int
@@ -72,8 +73,8 @@ def run(
         Images at once.
     device : str
         For example `cpu` or `cuda`.
-    out : Path
-        Parquet file: case, prompt, label, seed, key, image (PNG), digest.
+    outs : list of Path
+        One Parquet file per prompt set: case, prompt, label, seed, key, image (PNG), digest.
 
     Raises
     ------
@@ -81,18 +82,12 @@ def run(
         Too few prompts, a delta of another base, damaged files.
     """
     place = read_world(world)
-    rows = prompt_rows(place, concept, prompt_set, n)
+    wanted = {out: prompt_rows(place, concept, name, n) for name, out in zip(prompt_sets, outs, strict=True)}
     model_digest = place.pipeline_digest
     if model is not None:
         model_digest = load_delta(model).digest
     pipeline = load_pipeline(place.pipeline, model, device)
     sampler = Sampler(type(pipeline.scheduler).__name__, steps, guidance)
-    partial = out.with_name(f".{out.name}.part")
-    made = {**_images(out), **_images(partial)}
-    keys = {row: image_key(model_digest, row, sampler) for row in rows}
-    missing = [row for row in rows if keys[row] not in made]
-    log.info("%s, %s, %s: %d images, %d to make", recipe, concept, prompt_set, len(rows), len(missing))
-    started, done = time.monotonic(), 0
     metadata = {
         "recipe": recipe,
         "model_digest": model_digest,
@@ -100,7 +95,26 @@ def run(
         "sampler": {"scheduler": sampler.scheduler, "steps": steps, "guidance": guidance},
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "diffusers", "transformers")},
     }
-    for part in generate(pipeline, missing, sampler, batch):
+    for out, rows in wanted.items():
+        log.info("%s, %s, %s: %d images", recipe, concept, out.stem, len(rows))
+        keys = {row: image_key(model_digest, row, sampler) for row in rows}
+        _fill(out, rows, keys, lambda missing: generate(pipeline, missing, sampler, batch), metadata)
+
+
+def _fill(
+    out: Path,
+    rows: list[Prompt],
+    keys: dict[Prompt, str],
+    draw: Callable[[list[Prompt]], Iterator[list[tuple[Prompt, bytes]]]],
+    metadata: dict[str, Any],
+) -> None:
+    """Write the images of `rows` to `out`, drawing those that neither it nor an interrupted run holds."""
+    partial = out.with_name(f".{out.name}.part")
+    made = {**_images(out), **_images(partial)}
+    missing = [row for row in rows if keys[row] not in made]
+    log.info("%d to make", len(missing))
+    started, done = time.monotonic(), 0
+    for part in draw(missing):
         made.update((keys[row], png) for row, png in part)
         done += len(part)
         _write(partial, [row for row in rows if keys[row] in made], keys, made, metadata)

@@ -1,9 +1,9 @@
 """Stage `get_world`: look a world over once and write down what it is made of."""
 
-import importlib.metadata
 import json
 from pathlib import Path
 
+from regrow import __version__
 from regrow.concepts import read_concept
 from regrow.errors import UserError
 from regrow.files import write_text
@@ -52,6 +52,6 @@ def run(world: str, pipeline: Path, judges: Path, concepts: Path, preserved: Pat
         "judges": {judge: str(judges / judge) for judge in JUDGES},
         "concepts": {read_concept(folder).name: str(folder) for folder in packs},
         "preserved": str(preserved),
-        "versions": {"regrow": importlib.metadata.version("regrow")},
+        "versions": {"regrow": __version__},
     }
     write_text(out, json.dumps(told, indent=2) + "\n")

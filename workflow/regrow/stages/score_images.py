@@ -1,9 +1,11 @@
-"""Stage `score_images`: every judge looks at every image of one cell; one row per image."""
+"""Stage `score_images`: every judge looks at every image of one model and concept; one row per image."""
 
 import importlib.metadata
 import io
 import json
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, UnidentifiedImageError
 
+from regrow import __version__
 from regrow.concepts import read_concept
 from regrow.errors import UserError
 from regrow.files import digest, write_then_rename
-from regrow.judge.classifier import load_classifier
-from regrow.judge.clip_similarity import load_clip
+from regrow.judge import Protocol
+from regrow.judge.classifier import Classifier, load_classifier
+from regrow.judge.clip_similarity import ClipSimilarity, load_clip
 from regrow.paper.parquet import read_parquet
-from regrow.stages.generate_images import SHARED
 from regrow.worlds import read_world
 
 log = logging.getLogger(__name__)
@@ -45,37 +48,37 @@ SCHEMA = pa.schema(
 
 def run(
     world: Path,
-    images: Path,
+    images: list[Path],
     recipe: str,
     concept: str,
-    prompt_set: str,
+    prompt_sets: list[str],
     chain: dict[str, Any],
     batch: int,
     device: str,
-    out: Path,
+    outs: list[Path],
 ) -> None:
-    """Judge the images of one cell.
+    """Judge the images of one model and concept; the judges are loaded once for all prompt sets.
 
     Parameters
     ----------
     world : Path
         world.json of get_world; names the judges.
-    images : Path
-        Parquet file of generate_images.
+    images : list of Path
+        One Parquet file of generate_images per prompt set.
     recipe : str
         Name of the recipe.
     concept : str
         A concept of the world, or ``any`` for the pretrained model's preserved images.
-    prompt_set : str
-        ``erased`` or ``preserved``.
+    prompt_sets : list of str
+        ``erased``, ``preserved`` or both.
     chain : dict
         The recipe's chain with all options; told in the metadata.
     batch : int
         Images at once; changes time and memory only.
     device : str
         For example `cpu` or `cuda`.
-    out : Path
-        Parquet file, one row per image.
+    outs : list of Path
+        One Parquet file per prompt set, one row per image.
 
     Raises
     ------
@@ -84,52 +87,66 @@ def run(
         never counts as "erased".
     """
     place = read_world(world)
-    rows, made = read_parquet(images, ("case", "prompt", "label", "seed", "image", "digest"))
-    judges = place.judges
-    objects, styles = load_classifier(judges["object"], device), load_classifier(judges["style"], device)
-    clip = load_clip(judges["clip"], device)
-    kind = "object" if concept == SHARED else read_concept(place.concept(concept)).kind
-    seen_by = {"object": objects, "style": styles}.get(kind)
-    if seen_by is None:
-        raise UserError(f"concept '{concept}' is of kind {kind}, which no judge of world '{place.name}' sees: add one")
+    judges = Judges(
+        load_classifier(place.judges["object"], device),
+        load_classifier(place.judges["style"], device),
+        load_clip(place.judges["clip"], device),
+    )
+    for source, prompt_set, out in zip(images, prompt_sets, outs, strict=True):
+        # What must stay are objects, whatever was erased.
+        kind = read_concept(place.concept(concept)).kind if prompt_set == "erased" else "object"
+        if kind not in ("object", "style"):
+            raise UserError(f"concept '{concept}' is of kind {kind}, which no judge of world '{place.name}' sees: add one")
+        rows, made = read_parquet(source, ("case", "prompt", "label", "seed", "image", "digest"))
+        told = {"concept": concept, "recipe": recipe, "prompt_set": prompt_set}
+        scored = [{**told, **row} for row in _judge(rows, judges, kind, batch, source)]
+        metadata = {
+            **{key: made.get(key) for key in ("model_digest", "base_digest", "sampler")},
+            "recipe": {"name": recipe, **chain},
+            "protocol": {name: _told(judge.protocol) for name, judge in vars(judges).items()},
+            "versions": {
+                **made.get("versions", {}),
+                "regrow": __version__,
+                **{name: importlib.metadata.version(name) for name in ("torchvision", "open_clip_torch")},
+            },
+        }
+        schema = SCHEMA.with_metadata({"regrow": json.dumps(metadata, sort_keys=True)})
+        table = pa.Table.from_pylist(scored, schema=schema)
+        write_then_rename(out, lambda temporary, table=table: pq.write_table(table, temporary))  # type: ignore[misc]
+        log.info("%s, %s, %s: %d images judged", recipe, concept, prompt_set, len(scored))
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The judges of a world, loaded."""
+
+    object: Classifier
+    style: Classifier
+    clip: ClipSimilarity
+
+
+def _judge(
+    rows: list[dict[str, Any]], judges: Judges, kind: str, batch: int, source: Path
+) -> Iterator[dict[str, Any]]:
+    """Yield one row of scores per image; the judge of `kind` says what is on it."""
     for label in sorted({row["label"] for row in rows}):
-        seen_by.require_label(label)
-    scored = []
+        getattr(judges, kind).require_label(label)
     for first in range(0, len(rows), batch):
         part = rows[first : first + batch]
-        pictures = [_decode(row["image"]["bytes"], images, row["case"]) for row in part]
-        columns = (objects(pictures), styles(pictures), clip(pictures, [row["prompt"] for row in part]))
-        for row, thing, style, similarity in zip(part, *columns, strict=True):
-            seen = thing if kind == "object" else style
-            scored.append(
-                {
-                    "concept": concept,
-                    "recipe": recipe,
-                    "prompt_set": prompt_set,
-                    **{key: row[key] for key in ("case", "prompt", "label", "seed", "digest")},
-                    "top1": seen.top5[0],
-                    "top5": seen.top5,
-                    "confidence": seen.confidence,
-                    "correct": seen.top5[0] == row["label"],
-                    "style": style.top5[0],
-                    "style_confidence": style.confidence,
-                    "clip_similarity": similarity,
-                }
-            )
-    used = {"object": objects.protocol, "style": styles.protocol, "clip": clip.protocol}
-    metadata = {
-        **{key: made.get(key) for key in ("model_digest", "base_digest", "sampler")},
-        "recipe": {"name": recipe, **chain},
-        "protocol": {name: _told(protocol.folder, protocol.settings) for name, protocol in used.items()},
-        "versions": {
-            **made.get("versions", {}),
-            **{name: importlib.metadata.version(name) for name in ("torchvision", "open_clip_torch", "regrow")},
-        },
-    }
-    schema = SCHEMA.with_metadata({"regrow": json.dumps(metadata, sort_keys=True)})
-    table = pa.Table.from_pylist(scored, schema=schema)
-    write_then_rename(out, lambda temporary: pq.write_table(table, temporary))
-    log.info("%s, %s, %s: %d images judged", recipe, concept, prompt_set, len(scored))
+        pictures = [_decode(row["image"]["bytes"], source, row["case"]) for row in part]
+        opinions = {"object": judges.object(pictures), "style": judges.style(pictures)}
+        similarities = judges.clip(pictures, [row["prompt"] for row in part])
+        for row, seen, style, similarity in zip(part, opinions[kind], opinions["style"], similarities, strict=True):
+            yield {
+                **{key: row[key] for key in ("case", "prompt", "label", "seed", "digest")},
+                "top1": seen.top5[0],
+                "top5": seen.top5,
+                "confidence": seen.confidence,
+                "correct": seen.top5[0] == row["label"],
+                "style": style.top5[0],
+                "style_confidence": style.confidence,
+                "clip_similarity": similarity,
+            }
 
 
 def _decode(png: bytes, path: Path, case: int) -> Image.Image:
@@ -139,11 +156,12 @@ def _decode(png: bytes, path: Path, case: int) -> Image.Image:
         raise UserError(f"{path}: the image of case {case} is damaged: delete the file and generate it again") from error
 
 
-def _told(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def _told(protocol: Protocol) -> dict[str, Any]:
     """Return a protocol as it is printed: how many labels instead of all of them, and the digest of the weights."""
+    settings = protocol.settings
     told = {key: value for key, value in settings.items() if key != "labels"}
     if "labels" in settings:
         told["labels"] = len(settings["labels"])
     if str(settings.get("weights", "")).endswith(".safetensors"):
-        told["weights_digest"] = digest(folder / settings["weights"])
+        told["weights_digest"] = digest(protocol.folder / settings["weights"])
     return told

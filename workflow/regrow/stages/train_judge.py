@@ -8,7 +8,7 @@ from regrow.world.judges import train_classifier, train_clip
 from regrow.world.training import Schedule
 
 
-def run(sprites: Path, judge: str, schedule: dict[str, Any], work: Path, out: Path) -> None:
+def run(sprites: Path, judge: str, schedule: dict[str, Any], start: Path | None, work: Path, out: Path) -> None:
     """Train a judge on scenes of real sprites and save it with its protocol.
 
     Parameters
@@ -19,6 +19,8 @@ def run(sprites: Path, judge: str, schedule: dict[str, Any], work: Path, out: Pa
         ``object``, ``style`` or ``clip``.
     schedule : dict
         Fields of `regrow.world.training.Schedule`.
+    start : Path, optional
+        A trained judge whose features the training begins with.
     work : Path
         Folder for checkpoints and learning curve; an interrupted run goes on from there.
     out : Path
@@ -30,6 +32,6 @@ def run(sprites: Path, judge: str, schedule: dict[str, Any], work: Path, out: Pa
         if judge == "clip":
             train_clip(sprites, folder, work, settings)
         else:
-            train_classifier(sprites, judge, folder, work, settings)
+            train_classifier(sprites, judge, folder, work, settings, start)
 
     write_folder(out, save)

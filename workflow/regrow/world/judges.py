@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from regrow.files import write_text, write_then_rename
+from regrow.judge.classifier import load_classifier
 from regrow.world.scenes import SceneMaker
 from regrow.world.training import Schedule, train
 from regrow.world.vocabulary import STYLES
@@ -41,13 +42,21 @@ def roughen(pixels: torch.Tensor, strength: float, generator: torch.Generator) -
     return (pixels + 0.15 * rows[:, 2:, None, None] * noise).clamp(-1, 1)
 
 
-def train_classifier(sprites: Path, kind: str, folder: Path, work: Path, schedule: Schedule) -> None:
-    """Train the judge of `kind` "object" or "style" and write it with its protocol to `folder`."""
+def train_classifier(
+    sprites: Path, kind: str, folder: Path, work: Path, schedule: Schedule, start: Path | None = None
+) -> None:
+    """Train the judge of `kind` "object" or "style" and write it with its protocol to `folder`.
+
+    With `start`, the folder of a trained judge, its features are where the training begins; the last layer is new.
+    """
     torch.manual_seed(schedule.seed)
     scenes = SceneMaker(sprites)
     labels = [name.replace("-", " ") for name in scenes.names] if kind == "object" else list(STYLES)
     truth = scenes.name_of if kind == "object" else scenes.style_of
     model = torchvision.models.get_model("resnet18", weights=None, num_classes=len(labels))
+    if start is not None:
+        features = {k: v for k, v in load_classifier(start).model.state_dict().items() if not k.startswith("fc.")}
+        model.load_state_dict(features, strict=False)
 
     def loss_of(batch: int, generator: torch.Generator) -> torch.Tensor:
         drawn = scenes.draw(batch, generator, background_only=0.0)

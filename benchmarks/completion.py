@@ -1,0 +1,227 @@
+"""Complete the same matrices with every completer and its peers; write accuracy, time and memory.
+
+    python benchmarks/completion.py --out completion.csv [--sets minilm,emoji,sd15] [--plot completion.png]
+
+Each method runs in a process of its own, so that its peak memory is its own. Peers: the released iteration written
+plainly (a dense float64 SVD per step), and fancyimpute's SoftImpute where it is installed (fancyimpute 0.7 needs
+scikit-learn < 1.8).
+"""
+
+import argparse
+import csv
+import importlib.util
+import multiprocessing
+import os
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from matrix_sets import Case, emoji, minilm, sd15
+from torch import Tensor
+
+from regrow.complete import complete_matrix
+
+KEEPS = (0.2, 0.4, 0.6, 0.8, 1.0)
+COLUMNS = ("matrix_set", "layer", "method", "seconds", "peak_mb", "k", "sign_accuracy")
+Result = tuple[Tensor, Tensor]  # values, confidence
+
+
+def ours(method: str, **options: object) -> Callable[[Tensor, Tensor], Result]:
+    """Return a completer of the package."""
+
+    def run(weights: Tensor, mask: Tensor) -> Result:
+        done = complete_matrix(weights, mask, method, **options)  # type: ignore[arg-type]
+        return done.values, done.confidence
+
+    return run
+
+
+def plain_svd(weights: Tensor, mask: Tensor) -> Result:
+    """Run the released iteration as published: full dense float64 SVD, step = smallest singular value."""
+    observed = weights.double()
+    means = observed.sum(0) / (~mask).sum(0).clamp_min(1)
+    history = [torch.where(mask, means, observed)]
+    for step in range(500):
+        left, singular, right = torch.linalg.svd(history[-1], full_matrices=False)
+        history.append(torch.where(mask, (left * (singular - singular.min())) @ right, observed))
+        if step and float((history[-1] - history[-3]).norm() / history[-3].norm()) < 1e-5:
+            break
+        del history[:-2]
+    return history[-1].float(), history[-1].abs().float()
+
+
+def fancyimpute(weights: Tensor, mask: Tensor) -> Result:
+    """Run SoftImpute of fancyimpute with its defaults."""
+    from fancyimpute import SoftImpute
+
+    holes = weights.double().masked_fill(mask, float("nan")).numpy()
+    values = torch.from_numpy(SoftImpute(verbose=False).fit_transform(holes)).float()
+    return values, values.abs()
+
+
+METHODS: dict[str, Callable[[Tensor, Tensor], Result]] = {
+    "gaussian_posterior": ours("gaussian_posterior"),
+    "gaussian_posterior any": ours("gaussian_posterior", magnitudes="any"),
+    "nuclear": ours("nuclear"),
+    "nuclear released": ours("nuclear", solver="released"),
+    "soft_impute": ours("soft_impute"),
+    "soft_impute 1/50": ours("soft_impute", shrinkage=0.02, path=1),
+    "plain svd": plain_svd,
+    "fancyimpute": fancyimpute,
+}
+
+
+def measure(method: str, case: Case, threads: int) -> tuple[float, float, Tensor, Tensor]:
+    """Run one method on one matrix in a fresh process; return seconds, peak MB above the start, values, confidence."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(sender, method, case, threads))
+    process.start()
+    sender.close()
+    try:
+        seconds, peak, values, confidence = receiver.recv()
+    except EOFError:
+        raise SystemExit(f"{method} died on {case.matrix_set} {case.layer}") from None
+    process.join()
+    return seconds, peak, torch.from_numpy(values), torch.from_numpy(confidence)
+
+
+def _work(sender: multiprocessing.connection.Connection, method: str, case: Case, threads: int) -> None:
+    torch.set_num_threads(threads)
+    weights = case.weights.masked_fill(case.mask, 0.0)
+    if method == "fancyimpute":
+        importlib.import_module("fancyimpute")
+    else:
+        METHODS[method](
+            torch.randn(8, 16), torch.arange(128).reshape(8, 16) % 9 == 0
+        )  # loads what is loaded on first use
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    values, confidence = METHODS[method](weights, case.mask)
+    seconds = time.perf_counter() - start
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    sender.send((seconds, peak, values.numpy(), confidence.numpy()))
+
+
+def accuracies(case: Case, values: Tensor, confidence: Tensor) -> list[float]:
+    """Return the share of right signs among the surest K of the missing entries, for every K."""
+    right = (values.sign() == case.weights.sign())[case.mask].double()
+    order = torch.argsort(confidence[case.mask], descending=True, stable=True)
+    return [float(right[order[: max(1, round(k * len(order)))]].mean()) for k in KEEPS]
+
+
+def cases(args: argparse.Namespace) -> Iterator[Case]:
+    """Yield the matrices of the chosen sets."""
+    layers = [int(i) for i in args.layers.split(",")] if args.layers else None
+    for name in args.sets.split(","):
+        if name == "minilm":
+            yield from minilm(layers, args.minilm)
+        elif name == "emoji":
+            yield from emoji(layers, args.emoji, args.mask)
+        elif name == "sd15":
+            for share in args.missing:
+                yield from sd15(layers, share)
+        else:
+            raise SystemExit(f"no matrix set '{name}': choose from minilm, emoji, sd15")
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="CSV with one row per matrix, method and K")
+    parser.add_argument("--plot", type=Path, help="PNG of accuracy against time")
+    parser.add_argument("--sets", default="minilm,emoji,sd15", help="matrix sets, by commas")
+    parser.add_argument("--layers", help="indices of layers, by commas; all without it")
+    parser.add_argument("--methods", default=",".join(METHODS), help="methods, by commas")
+    parser.add_argument("--missing", type=float, nargs="+", default=[0.03, 0.1], help="missing shares of the set sd15")
+    parser.add_argument("--minilm", type=Path, help="folder of the sentence encoder; the installed package without it")
+    parser.add_argument(
+        "--emoji", type=Path, default=Path("data/emoji/pipeline"), help="pipeline folder of the emoji world"
+    )
+    parser.add_argument("--mask", type=Path, nargs="*", default=[], help="mask.safetensors files for the set emoji")
+    parser.add_argument("--plain-up-to", type=int, default=1280, help="rows above which the slow peers are left out")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of each method")
+    args = parser.parse_args()
+    methods = args.methods.split(",")
+    for method in methods:
+        if method not in METHODS:
+            raise SystemExit(f"no method '{method}': choose from {', '.join(METHODS)}")
+    if "fancyimpute" in methods and importlib.util.find_spec("fancyimpute") is None:
+        print("fancyimpute is not installed: left out")
+        methods.remove("fancyimpute")
+
+    rows: list[dict[str, object]] = []
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with args.out.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        for case in cases(args):
+            for method in methods:
+                if method in ("plain svd", "fancyimpute") and case.weights.shape[0] > args.plain_up_to:
+                    continue
+                seconds, peak, values, confidence = measure(method, case, args.threads)
+                accuracy = accuracies(case, values, confidence)
+                for k, share in zip(KEEPS, accuracy, strict=True):
+                    numbers = (case.matrix_set, case.layer, method, f"{seconds:.3f}", f"{peak:.0f}", k, f"{share:.5f}")
+                    rows.append(dict(zip(COLUMNS, numbers, strict=True)))
+                    writer.writerow(rows[-1])
+                stream.flush()
+                shown = " ".join(f"{share:.3f}" for share in accuracy)
+                print(
+                    f"{case.matrix_set:9} {case.layer:60} {method:22} {seconds:8.2f} s {peak:6.0f} MB  {shown}",
+                    flush=True,
+                )
+    summarise(rows)
+    if args.plot:
+        draw(rows, args.plot)
+
+
+def means(rows: list[dict[str, object]]) -> dict[tuple[str, str], dict[str, float]]:
+    """Return, for every set and method, means over matrices: seconds, peak_mb (the largest) and accuracy by K."""
+    table: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        cell = table[str(row["matrix_set"]), str(row["method"])]
+        cell[f"{row['k']}"].append(float(str(row["sign_accuracy"])))
+        cell["seconds"].append(float(str(row["seconds"])))
+        cell["peak_mb"].append(float(str(row["peak_mb"])))
+    return {
+        key: {name: max(cell) if name == "peak_mb" else sum(cell) / len(cell) for name, cell in value.items()}
+        for key, value in table.items()
+    }
+
+
+def summarise(rows: list[dict[str, object]]) -> None:
+    """Print a Markdown table of the means."""
+    print(f"\n| set | method | seconds per matrix | peak MB | {' | '.join(f'K={k}' for k in KEEPS)} |")
+    print("|---" * (4 + len(KEEPS)) + "|")
+    for (matrix_set, method), cell in means(rows).items():
+        shares = " | ".join(f"{100 * cell[str(k)]:.1f}" for k in KEEPS)
+        print(f"| {matrix_set} | {method} | {cell['seconds']:.2f} | {cell['peak_mb']:.0f} | {shares} |")
+
+
+def draw(rows: list[dict[str, object]], path: Path) -> None:
+    """Plot mean sign accuracy at K = 1 and K = 0.2 against mean time, one panel per set."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    table = means(rows)
+    sets = list(dict.fromkeys(matrix_set for matrix_set, _ in table))
+    figure, axes = pyplot.subplots(1, len(sets), figsize=(5.5 * len(sets), 4), squeeze=False, layout="constrained")
+    for axis, matrix_set in zip(axes[0], sets, strict=True):
+        for (of, method), cell in table.items():
+            if of == matrix_set:
+                points = axis.plot([cell["seconds"]] * 2, [100 * cell["0.2"], 100 * cell["1.0"]], "-o", label=method)
+                axis.plot(cell["seconds"], 100 * cell["1.0"], "s", color=points[0].get_color())
+        axis.set(xscale="log", xlabel="seconds per matrix", title=matrix_set, ylabel="right signs [%]")
+        axis.grid(alpha=0.3)
+    axes[0][0].legend(title="circle: K = 0.2, square: K = 1", fontsize="small")
+    figure.savefig(path, dpi=150)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+# How the emoji world was made: one rule per model. Each goes on from its checkpoint after a kill. The results are copied to
+# data/emoji by hand when they meet the bars of `regrow world_report`, so no other rule depends on them.
+TRAINING = config.get("train_world", {})
+
+
+rule render_sprites:
+    input:
+        code=code_of("render_sprites"),
+    output:
+        sprites="results/render_sprites/sprites.parquet",
+    log:
+        "logs/render_sprites.log",
+    benchmark:
+        "logs/render_sprites.tsv"
+    conda:
+        "../../envs/regrow.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        gpu=0,
+        runtime=10,
+    shell:
+        """
+        python -m regrow render_sprites \
+            --packages node_modules/@iconify-json \
+            --out {output.sprites:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule train_autoencoder:
+    input:
+        sprites=TRAINING.get("sprites", []),
+        code=code_of("train_autoencoder"),
+    output:
+        vae="results/train_autoencoder/vae/diffusion_pytorch_model.safetensors",
+    log:
+        "logs/train_autoencoder.log",
+    benchmark:
+        "logs/train_autoencoder.tsv"
+    conda:
+        "../../envs/regrow.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=4000,
+        gpu=0,
+        runtime=180,
+    params:
+        schedule=json.dumps(TRAINING.get("autoencoder", {})),
+        folder=subpath(output.vae, parent=True),
+    shell:
+        """
+        python -m regrow train_autoencoder \
+            --sprites {input.sprites:q} \
+            --schedule {params.schedule:q} \
+            --work results/train_autoencoder/work \
+            --out {params.folder:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule train_text_encoder:
+    input:
+        code=code_of("train_text_encoder"),
+    output:
+        encoder="results/train_text_encoder/text/text_encoder/model.safetensors",
+    log:
+        "logs/train_text_encoder.log",
+    benchmark:
+        "logs/train_text_encoder.tsv"
+    conda:
+        "../../envs/regrow.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        gpu=0,
+        runtime=30,
+    params:
+        schedule=json.dumps(TRAINING.get("text_encoder", {})),
+        folder=subpath(output.encoder, ancestor=2),
+    shell:
+        """
+        python -m regrow train_text_encoder \
+            --schedule {params.schedule:q} \
+            --work results/train_text_encoder/work \
+            --out {params.folder:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule train_denoiser:
+    input:
+        sprites=TRAINING.get("sprites", []),
+        vae=rules.train_autoencoder.output.vae,
+        encoder=rules.train_text_encoder.output.encoder,
+        code=code_of("train_denoiser"),
+    output:
+        unet="results/train_denoiser/pipeline/unet/diffusion_pytorch_model.safetensors",
+    log:
+        "logs/train_denoiser.log",
+    benchmark:
+        "logs/train_denoiser.tsv"
+    conda:
+        "../../envs/regrow.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=6000,
+        gpu=0,
+        runtime=360,
+    params:
+        schedule=json.dumps(TRAINING.get("denoiser", {})),
+        pictures=TRAINING.get("pictures"),
+        autoencoder=subpath(input.vae, parent=True),
+        text=subpath(input.encoder, ancestor=2),
+        folder=subpath(output.unet, ancestor=2),
+    shell:
+        """
+        python -m regrow train_denoiser \
+            --sprites {input.sprites:q} \
+            --autoencoder {params.autoencoder:q} \
+            --text {params.text:q} \
+            --schedule {params.schedule:q} \
+            --pictures {params.pictures} \
+            --work results/train_denoiser/work \
+            --out {params.folder:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule train_judge:
+    input:
+        sprites=TRAINING.get("sprites", []),
+        # The style judge begins with the object judge's features.
+        start=branch(
+            lambda wildcards: wildcards.judge == "style",
+            then="results/train_judge/judges/object/model.safetensors",
+            otherwise=[],
+        ),
+        code=code_of("train_judge"),
+    output:
+        model="results/train_judge/judges/{judge}/model.safetensors",
+    log:
+        "logs/train_judge/{judge}.log",
+    benchmark:
+        "logs/train_judge/{judge}.tsv"
+    conda:
+        "../../envs/regrow.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        gpu=0,
+        runtime=120,
+    params:
+        schedule=lambda wildcards: json.dumps(TRAINING.get(wildcards.judge, {})),
+        start=lambda wildcards, input: Path(input.start).parent if input.start else "",
+        folder=subpath(output.model, parent=True),
+    shell:
+        """
+        python -m regrow train_judge \
+            --sprites {input.sprites:q} \
+            --judge {wildcards.judge:q} \
+            --schedule {params.schedule:q} \
+            --start {params.start} \
+            --work results/train_judge/work/{wildcards.judge} \
+            --out {params.folder:q} \
+            >{log:q} 2>&1
+        """
