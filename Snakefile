@@ -4,7 +4,6 @@ import shlex
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -29,13 +28,6 @@ include: "workflow/rules/erase.smk"
 include: "workflow/rules/revive.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/paper.smk"
-
-
-localrules:
-    all,
-    world,
-    experiments,
-    paper,
 
 
 rule all:

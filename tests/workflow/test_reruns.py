@@ -50,7 +50,7 @@ def test_touching_a_module_without_changing_it_does_nothing(copy):
 
 
 def test_device_and_batch_make_nothing_again(copy):
-    copy.edit_params(generate_images__batch=1, score_images__batch=1)
+    copy.edit_params(generate_images__batch=2, score_images__batch=2)
     # The report prints all params.
     assert stages_of(copy.planned()) == {"make_report"}
 

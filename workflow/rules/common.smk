@@ -2,6 +2,8 @@
 import json
 import re
 
+from snakemake.exceptions import WorkflowError
+
 from regrow.code import modules_of
 from regrow.concepts import read_concept
 from regrow.errors import UserError
