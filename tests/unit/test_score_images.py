@@ -26,7 +26,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = {name: folder / name for name in ("pipeline", "judges", "concepts")}
     get_world.run("tiny", **parts, preserved=folder / "preserved.csv", out=folder / "world.json")
     images = folder / "images.parquet"
-    generate_images.run(folder / "world.json", "pretrained", "church", ["preserved"], None, 5, 2, 3.0, 5, "cpu", [images])
+    generate_images.run(
+        folder / "world.json", "pretrained", "church", ["preserved"], None, 5, 2, 3.0, 5, "cpu", [images]
+    )
     return folder
 
 
@@ -65,7 +67,9 @@ def test_batch_size_changes_no_score(place: Path, tmp_path: Path) -> None:
 def test_a_label_that_the_judge_does_not_know(place: Path, tmp_path: Path) -> None:
     table = pq.read_table(place / "images.parquet")
     labels = pa.array(["rockte"] * len(table))
-    pq.write_table(table.set_column(table.schema.get_field_index("label"), "label", labels), tmp_path / "images.parquet")
+    pq.write_table(
+        table.set_column(table.schema.get_field_index("label"), "label", labels), tmp_path / "images.parquet"
+    )
     with pytest.raises(UserError, match="no label 'rockte': did you mean 'rocket'"):
         score(place, tmp_path / "out.parquet", images=[tmp_path / "images.parquet"])
 

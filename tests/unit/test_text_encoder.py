@@ -18,7 +18,11 @@ def test_every_word_is_one_token_and_other_words_have_tokens() -> None:
 def test_the_longest_caption_fits() -> None:
     tokenizer = build_tokenizer(world_words(), TOKENS)
     longest = max(
-        len(tokenizer(f"an emoji of {with_article(spoken(n))} in the {s} style on {with_article(c)} background").input_ids)
+        len(
+            tokenizer(
+                f"an emoji of {with_article(spoken(n))} in the {s} style on {with_article(c)} background"
+            ).input_ids
+        )
         for n in NAMES
         for s in STYLES
         for c in COLOURS

@@ -13,19 +13,19 @@ from regrow.world.training import Schedule, train
 SCHEDULE = Schedule(steps=6, batch=4, learning_rate=0.1, seed=5, ema=0.5, checkpoint_every=2)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
 def fit(folder: Path, stop_at: int | None = None, schedule: Schedule = SCHEDULE) -> torch.Tensor:
-    """Fit a line to seeded noise; raise Killed before the step `stop_at`."""
+    """Fit a line to seeded noise; raise KilledError before the step `stop_at`."""
     torch.manual_seed(0)
     model = nn.Linear(3, 1)
     steps = iter(range(100))
 
     def loss_of(batch: int, generator: torch.Generator) -> torch.Tensor:
         if next(steps) == stop_at:
-            raise Killed
+            raise KilledError
         return model(torch.randn(batch, 3, generator=generator)).square().mean()
 
     train(model, loss_of, schedule, folder)
@@ -34,7 +34,7 @@ def fit(folder: Path, stop_at: int | None = None, schedule: Schedule = SCHEDULE)
 
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
     whole = fit(tmp_path / "whole")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         fit(tmp_path / "killed", stop_at=5)
     assert (tmp_path / "killed/checkpoint.pt").is_file()
     assert torch.equal(fit(tmp_path / "killed"), whole)

@@ -25,7 +25,9 @@ def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise UserError(f"no space left on the disk while writing {path}: free some and run the same command again") from error
+            raise UserError(
+                f"no space left on the disk while writing {path}: free some and run the same command again"
+            ) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)

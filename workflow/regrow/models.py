@@ -5,18 +5,18 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import StableDiffusionPipeline
-from diffusers.utils import logging as diffusers_logging
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from transformers.utils import logging as transformers_logging
 
 from regrow.errors import UserError, nearest
 from regrow.files import digest, write_then_rename
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
 
 FFN2 = ".ff.net.2.weight"
 HEADER = "regrow"  # the one metadata key of our files: safetensors writes several keys in random order
@@ -95,7 +95,7 @@ def pipeline_digest(folder: Path) -> str:
 
 def load_pipeline(
     folder: Path, delta: Path | None = None, device: str = "cpu", dtype: torch.dtype = torch.float32
-) -> StableDiffusionPipeline:
+) -> "StableDiffusionPipeline":
     """Load a saved pipeline, without safety checker and progress bars, and put a delta into its UNet.
 
     Parameters
@@ -116,6 +116,11 @@ def load_pipeline(
     """
     if not (folder / "model_index.json").is_file():
         raise UserError(f"{folder} holds no diffusers pipeline (no model_index.json): correct the path")
+    # Imported here: most stages only read and write weights, and diffusers takes seconds to import.
+    from diffusers import StableDiffusionPipeline
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     try:

@@ -79,7 +79,9 @@ def preserved_rows(prompts: list[Prompt], n: int, path: Path, label: str | None)
 
 def _first(rows: list[Prompt], n: int, path: Path) -> list[Prompt]:
     if len(rows) < n:
-        raise UserError(f"{path} has only {len(rows)} rows to use where generate_images.n asks for {n}: lower n or add rows")
+        raise UserError(
+            f"{path} has only {len(rows)} rows to use where generate_images.n asks for {n}: lower n or add rows"
+        )
     return rows[:n]
 
 

@@ -20,8 +20,8 @@ class World:
         Folder of the diffusers pipeline.
     pipeline_digest : str
         `regrow.models.pipeline_digest` when get_world ran.
-    concepts : dict of Path
-        Concept packs by name.
+    concepts : Path
+        Folder of the concept packs; read anew, so that a new pack changes nothing else.
     judges : dict of Path
         Folders of the judges by name: object, style, clip.
     preserved : Path
@@ -31,15 +31,19 @@ class World:
     name: str
     pipeline: Path
     pipeline_digest: str
-    concepts: dict[str, Path]
+    concepts: Path
     judges: dict[str, Path]
     preserved: Path
 
+    def packs(self) -> list[str]:
+        """Return the names of all concept packs, sorted."""
+        return sorted(path.parent.name for path in self.concepts.glob("*/concept.yaml"))
+
     def concept(self, name: str) -> Path:
         """Return the folder of a concept pack; an unknown name is a UserError."""
-        if name not in self.concepts:
-            raise UserError(f"world '{self.name}' has no concept '{name}': {nearest(name, self.concepts)}")
-        return self.concepts[name]
+        if name not in self.packs():
+            raise UserError(f"world '{self.name}' has no concept '{name}': {nearest(name, self.packs())}")
+        return self.concepts / name
 
 
 def read_world(path: Path) -> World:
@@ -52,10 +56,14 @@ def read_world(path: Path) -> World:
     """
     try:
         told = json.loads(path.read_text())
-        concepts = {name: Path(folder) for name, folder in told["concepts"].items()}
         judges = {name: Path(folder) for name, folder in told["judges"].items()}
         world = World(
-            told["world"], Path(told["pipeline"]), told["pipeline_digest"], concepts, judges, Path(told["preserved"])
+            told["world"],
+            Path(told["pipeline"]),
+            told["pipeline_digest"],
+            Path(told["concepts"]),
+            judges,
+            Path(told["preserved"]),
         )
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: run get_world") from error

@@ -1,4 +1,4 @@
-"""An image classifier of torchvision as judge of objects or styles: ResNet-50 on ImageNet as in the paper, or a small one."""
+"""A classifier of torchvision as judge of objects or styles: ResNet-50 on ImageNet as in the paper, or a small one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +84,9 @@ class Classifier:
     def require_label(self, label: str) -> None:
         """Raise a UserError when the judge cannot see `label` at all."""
         if label not in self.labels:
-            raise UserError(f"the judge in {self.protocol.folder} has no label '{label}': {nearest(label, self.labels)}")
+            raise UserError(
+                f"the judge in {self.protocol.folder} has no label '{label}': {nearest(label, self.labels)}"
+            )
 
     @torch.inference_mode()
     def __call__(self, images: list[Image.Image]) -> list[Opinion]:

@@ -1,4 +1,4 @@
-"""Stage `generate_images`: the images of one model, only those that are missing. The model is loaded once for all sets."""
+"""Stage `generate_images`: the images of one model, only those that are missing; it loads the model once for all."""
 
 import hashlib
 import importlib.metadata

@@ -45,12 +45,14 @@ def run(world: str, pipeline: Path, judges: Path, concepts: Path, preserved: Pat
     packs = sorted(folder for folder in concepts.glob("*") if (folder / "concept.yaml").is_file())
     if not packs:
         raise UserError(f"world '{world}' has no concept packs in {concepts}: add one; see CONTRIBUTING.md")
+    for folder in packs:
+        read_concept(folder)
     told = {
         "world": world,
         "pipeline": str(pipeline),
         "pipeline_digest": pipeline_digest(pipeline),
         "judges": {judge: str(judges / judge) for judge in JUDGES},
-        "concepts": {read_concept(folder).name: str(folder) for folder in packs},
+        "concepts": str(concepts),
         "preserved": str(preserved),
         "versions": {"regrow": __version__},
     }

@@ -96,7 +96,9 @@ def run(
         # What must stay are objects, whatever was erased.
         kind = read_concept(place.concept(concept)).kind if prompt_set == "erased" else "object"
         if kind not in ("object", "style"):
-            raise UserError(f"concept '{concept}' is of kind {kind}, which no judge of world '{place.name}' sees: add one")
+            raise UserError(
+                f"concept '{concept}' is of kind {kind}, which no judge of world '{place.name}' sees: add one"
+            )
         rows, made = read_parquet(source, ("case", "prompt", "label", "seed", "image", "digest"))
         told = {"concept": concept, "recipe": recipe, "prompt_set": prompt_set}
         scored = [{**told, **row} for row in _judge(rows, judges, kind, batch, source)]
@@ -125,9 +127,7 @@ class Judges:
     clip: ClipSimilarity
 
 
-def _judge(
-    rows: list[dict[str, Any]], judges: Judges, kind: str, batch: int, source: Path
-) -> Iterator[dict[str, Any]]:
+def _judge(rows: list[dict[str, Any]], judges: Judges, kind: str, batch: int, source: Path) -> Iterator[dict[str, Any]]:
     """Yield one row of scores per image; the judge of `kind` says what is on it."""
     for label in sorted({row["label"] for row in rows}):
         getattr(judges, kind).require_label(label)
@@ -153,7 +153,9 @@ def _decode(png: bytes, path: Path, case: int) -> Image.Image:
     try:
         return Image.open(io.BytesIO(png)).convert("RGB")
     except (UnidentifiedImageError, OSError) as error:
-        raise UserError(f"{path}: the image of case {case} is damaged: delete the file and generate it again") from error
+        raise UserError(
+            f"{path}: the image of case {case} is damaged: delete the file and generate it again"
+        ) from error
 
 
 def _told(protocol: Protocol) -> dict[str, Any]:

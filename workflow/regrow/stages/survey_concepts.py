@@ -62,10 +62,10 @@ def run(
     pipeline = load_pipeline(place.pipeline, device=device)
     sampler = Sampler(type(pipeline.scheduler).__name__, steps, guidance)
     surveyor = Surveyor(pipeline, load_classifier(place.judges["object"], device), sampler)
-    settings = [{}]
+    settings: list[dict[str, Any]] = [{}]
     for key, values in sweep.items():
         settings = [{**setting, key: value} for setting in settings for value in values]
-    names = concepts or sorted(place.concepts)
+    names = concepts or place.packs()
     log.info("%d concepts, %d settings, %d images each", len(names), len(settings), 2 * n)
     rows = []
     for setting in settings:

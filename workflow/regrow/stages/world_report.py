@@ -98,7 +98,8 @@ def run(
         "concepts": {name: share.value for name, share in objects.items()},
         "reconstruction_db": round(reconstruction_error(pipeline, scenes, 500), 2),
         "parameters": {
-            part: sum(p.numel() for p in getattr(pipeline, part).parameters()) for part in ("unet", "text_encoder", "vae")
+            part: sum(p.numel() for p in getattr(pipeline, part).parameters())
+            for part in ("unet", "text_encoder", "vae")
         },
     }
     write_text(out, json.dumps(told, indent=2) + "\n")

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
+from rich.console import Console
 from torchvision.utils import save_image
 
 from regrow.world.scenes import SceneMaker
@@ -32,7 +33,7 @@ def train_autoencoder(sprites: Path, folder: Path, schedule: Schedule) -> Autoen
     Loss: absolute error of pixels and of their horizontal and vertical differences (edges), and a faint KL term.
     """
     torch.manual_seed(schedule.seed)
-    model = build_autoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = build_autoencoder().to(memory_format=torch.channels_last)
     scenes = SceneMaker(sprites)
     probe = scenes.draw(64, torch.Generator().manual_seed(1)).pixels
 
@@ -47,7 +48,7 @@ def train_autoencoder(sprites: Path, folder: Path, schedule: Schedule) -> Autoen
         again = model.decode(model.encode(probe).latent_dist.mode()).sample
         pairs = torch.cat([probe[:32], again[:32]]).clamp(-1, 1) / 2 + 0.5
         save_image(pairs, folder / f"sheet-{step:06d}.png", nrow=16)
-        print(f"reconstruction: {-10 * torch.log10(F.mse_loss(again, probe) / 4).item():.2f} dB", flush=True)
+        Console().print(f"reconstruction: {-10 * torch.log10(F.mse_loss(again, probe) / 4).item():.2f} dB")
 
     train(model, loss_of, schedule, folder, sheet)
     with torch.no_grad():

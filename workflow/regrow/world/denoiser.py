@@ -1,4 +1,4 @@
-"""Train the emoji world's denoiser: a UNet with Stable Diffusion 1.5's topology on 8x8 latents, its text encoder frozen."""
+"""Train the emoji world's UNet, of Stable Diffusion 1.5's topology, on 8x8 latents with the text encoder frozen."""
 
 import random
 from pathlib import Path

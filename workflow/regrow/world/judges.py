@@ -32,7 +32,7 @@ ROUGHNESS = {"object": 1.0, "style": 0.3, "clip": 1.0}
 
 
 def roughen(pixels: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
-    """Blur and dim pictures at random and add noise, so that a judge does not fail a generated picture for its texture."""
+    """Blur, dim and add noise at random, so that a judge does not fail a generated picture for its texture."""
     n = len(pixels)
     rows = torch.rand((n, 3), generator=generator) * strength
     soft = F.avg_pool2d(F.pad(pixels, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
@@ -60,7 +60,9 @@ def train_classifier(
 
     def loss_of(batch: int, generator: torch.Generator) -> torch.Tensor:
         drawn = scenes.draw(batch, generator, background_only=0.0)
-        return F.cross_entropy(model(roughen(drawn.pixels, ROUGHNESS[kind], generator)), truth[drawn.sprite], label_smoothing=0.05)
+        return F.cross_entropy(
+            model(roughen(drawn.pixels, ROUGHNESS[kind], generator)), truth[drawn.sprite], label_smoothing=0.05
+        )
 
     train(model, loss_of, schedule, work)
     _save(model, folder / "model.safetensors")
@@ -90,7 +92,9 @@ def train_clip(sprites: Path, folder: Path, work: Path, schedule: Schedule) -> N
         drawn = scenes.draw(batch, generator)
         captions = scenes.captions(drawn, random.Random(int(torch.randint(2**31, (1,), generator=generator))))
         image = model.encode_image(roughen(drawn.pixels, ROUGHNESS["clip"], generator), normalize=True)
-        logits = model.logit_scale.exp().clamp(max=100) * image @ model.encode_text(tokenizer(captions), normalize=True).T
+        logits = (
+            model.logit_scale.exp().clamp(max=100) * image @ model.encode_text(tokenizer(captions), normalize=True).T
+        )
         # Equal captions are equally right: the target spreads over them.
         same = torch.tensor([[a == b for b in captions] for a in captions], dtype=torch.float32)
         target = same / same.sum(dim=1, keepdim=True)

@@ -61,7 +61,12 @@ def _pictures(pipeline: StableDiffusionPipeline, prompts: list[str], sampler: Sa
 
 
 def object_accuracy(
-    pipeline: StableDiffusionPipeline, judge: Classifier, names: list[str], n: int, sampler: Sampler, seed: int = 200_000
+    pipeline: StableDiffusionPipeline,
+    judge: Classifier,
+    names: list[str],
+    n: int,
+    sampler: Sampler,
+    seed: int = 200_000,
 ) -> dict[str, Share]:
     """Return, per object, how often "an emoji of a {name}" is judged to be one, over `n` seeds each."""
     things = [spoken(name) for name in names for _ in range(n)]
@@ -71,11 +76,18 @@ def object_accuracy(
 
 
 def style_accuracy(
-    pipeline: StableDiffusionPipeline, judge: Classifier, names: list[str], n: int, sampler: Sampler, seed: int = 300_000
+    pipeline: StableDiffusionPipeline,
+    judge: Classifier,
+    names: list[str],
+    n: int,
+    sampler: Sampler,
+    seed: int = 300_000,
 ) -> Share:
     """Return how often the style that the prompt names is the one judged, over `n` prompts."""
     styles = [STYLES[i % len(STYLES)] for i in range(n)]
-    prompts = [f"an emoji of {with_article(spoken(names[i % len(names)]))} in the {s} style" for i, s in enumerate(styles)]
+    prompts = [
+        f"an emoji of {with_article(spoken(names[i % len(names)]))} in the {s} style" for i, s in enumerate(styles)
+    ]
     opinions = judge(_pictures(pipeline, prompts, sampler, seed))
     return Share(sum(o.top5[0] == s for o, s in zip(opinions, styles, strict=True)), n)
 
@@ -99,4 +111,3 @@ def reconstruction_error(pipeline: StableDiffusionPipeline, scenes: SceneMaker, 
     with torch.inference_mode():
         again = pipeline.vae.decode(pipeline.vae.encode(pixels).latent_dist.mode()).sample
     return float(-10 * torch.log10((again - pixels).square().mean() / 4))
-

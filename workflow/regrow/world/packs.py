@@ -36,9 +36,7 @@ def write_packs(concepts: Path, preserved: Path) -> None:
         write_text(concepts / name / "concept.yaml", yaml.safe_dump(object_pack(name), sort_keys=False))
         write_text(concepts / name / "erased.csv", _csv([(prompt, seed, label) for seed in range(ROWS)]))
     things = [spoken(NAMES[i * STRIDE % len(NAMES)]) for i in range(PRESERVED_ROWS)]
-    write_text(
-        preserved, _csv([(f"an emoji of {with_article(t)}", 100_000 + i, t) for i, t in enumerate(things)])
-    )
+    write_text(preserved, _csv([(f"an emoji of {with_article(t)}", 100_000 + i, t) for i, t in enumerate(things)]))
 
 
 def _csv(rows: list[tuple[str, int, str]]) -> str:

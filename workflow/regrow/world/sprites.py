@@ -52,7 +52,13 @@ def render_sprites(packages: Path, out: Path) -> int:
             svg = _svg(icons, found[name.replace("-", "")])
             png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIZE, height=SIZE))
             rows.append(
-                {"name": name, "style": style, "png": png, "licence": info["license"]["spdx"], "package": f"@iconify-json/{style}"}
+                {
+                    "name": name,
+                    "style": style,
+                    "png": png,
+                    "licence": info["license"]["spdx"],
+                    "package": f"@iconify-json/{style}",
+                }
             )
     write_then_rename(out, lambda path: pq.write_table(pa.Table.from_pylist(rows), path, compression="zstd"))
     return len(rows)
@@ -72,7 +78,9 @@ def read_sprites(path: Path) -> tuple[torch.Tensor, list[str], list[str]]:
     pixels = []
     for row in table:
         image = Image.open(io.BytesIO(row["png"])).convert("RGBA")
-        pixels.append(torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(SIZE, SIZE, 4).permute(2, 0, 1))
+        pixels.append(
+            torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(SIZE, SIZE, 4).permute(2, 0, 1)
+        )
     return torch.stack(pixels).float() / 255, [r["name"] for r in table], [r["style"] for r in table]
 
 

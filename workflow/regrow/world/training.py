@@ -96,7 +96,9 @@ def train(
         average, first, curve = state["average"], state["step"], state["curve"]
         console.print(f"{folder.name}: resumed at step {first} of {schedule.steps}")
     parameters = sum(p.numel() for p in model.parameters())
-    console.print(f"{folder.name}: {parameters / 1e6:.2f} M parameters, {schedule.steps} steps of {schedule.batch} pictures")
+    console.print(
+        f"{folder.name}: {parameters / 1e6:.2f} M parameters, {schedule.steps} steps of {schedule.batch} pictures"
+    )
     started, running = time.monotonic(), 0.0
     model.train()
     for step in range(first, schedule.steps):
@@ -106,7 +108,9 @@ def train(
         torch.manual_seed(schedule.seed * 1_000_003 + step)  # for layers that draw from the global generator
         loss = loss_of(schedule.batch, generator)
         if not torch.isfinite(loss):
-            raise UserError(f"{folder.name}: the loss is {loss.item()} at step {step}: lower the learning rate and start afresh")
+            raise UserError(
+                f"{folder.name}: the loss is {loss.item()} at step {step}: lower the learning rate and start afresh"
+            )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -124,7 +128,9 @@ def train(
             done = step + 1 - first
             seconds = time.monotonic() - started
             mean = running / (done if done < schedule.checkpoint_every else schedule.checkpoint_every)
-            curve.append([step + 1, (step + 1) * schedule.batch, round(mean, 6), schedule.rate(step), round(seconds, 1)])
+            curve.append(
+                [step + 1, (step + 1) * schedule.batch, round(mean, 6), schedule.rate(step), round(seconds, 1)]
+            )
             running = 0.0
             left = seconds / done * (schedule.steps - step - 1)
             speed = f"{done * schedule.batch / seconds:.0f} pictures/s, {left / 60:.1f} min left"
