@@ -52,6 +52,11 @@ def test_a_verb_calls_its_stage_with_typed_arguments(monkeypatch, called):
     ]
 
 
+def test_a_verb_may_be_written_with_dashes(monkeypatch, called):
+    assert run(monkeypatch, "revive-concept", *REVIVE[1:]) == 0
+    assert len(called) == 1
+
+
 @pytest.mark.parametrize("words", [(), ("--completed",)])
 def test_an_input_that_a_rule_does_not_have_is_none(monkeypatch, called, words):
     assert run(monkeypatch, *REVIVE, *words) == 0

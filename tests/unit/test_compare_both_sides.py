@@ -147,7 +147,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "world": "tiny",
         "pipeline": str(pipeline),
         "pipeline_digest": digest,
-        "concepts": {},
+        "concepts": "concepts",
         "judges": {},
         "preserved": "preserved.csv",
     }

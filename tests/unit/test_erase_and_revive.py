@@ -32,9 +32,7 @@ ROOTS: dict[str, Any] = {"keep": 0.6, "magnitude": "max", "rank": "magnitude", "
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     pipeline = write_tiny_pipeline(folder / "pipeline")
-    concepts = {}
     for name, find in (("church", PROMPTS), ("nothing", {"base": ["a cat"], "target": ["a cat"]})):
-        concepts[name] = str(folder / name)
         (folder / name).mkdir()
         pack = {"name": name, "kind": "object", "label": name, "find": find}
         (folder / name / "concept.yaml").write_text(yaml.safe_dump(pack))
@@ -42,7 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "world": "tiny",
         "pipeline": str(pipeline),
         "pipeline_digest": pipeline_digest(pipeline),
-        "concepts": concepts,
+        "concepts": str(folder),
         "judges": {},
         "preserved": "preserved.csv",
     }

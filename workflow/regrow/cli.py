@@ -130,6 +130,8 @@ def main() -> None:
     """Run the verb that the command line names."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     words = sys.argv[1:]
+    if words and not words[0].startswith("-"):
+        words[0] = words[0].replace("-", "_")  # `world-report` is `world_report`
     function = stages().get(words[0]) if words else None
     if function:
         words = _spell_out(words, function)
