@@ -16,7 +16,7 @@ test: $(READY)
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint
 	mypy
-	pytest -n 2
+	OMP_NUM_THREADS=1 pytest -n 2 # two workers of one thread: more threads than cores wait for one another
 
 # Installed again only when the pins change.
 $(READY): pyproject.toml
