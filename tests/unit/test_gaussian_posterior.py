@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from regrow.complete import complete_matrix
-from regrow.complete._conditional import column_batches, conditional_step, conditional_variance
+from regrow.complete._conditional import column_batches, conditional_step, conditional_variance, near_conditional_step
 from regrow.complete.gaussian_posterior import (
     choose_shrinkage,
     shrunk_precision,
@@ -51,6 +51,19 @@ def test_conditional_moments_are_the_textbook_ones(shape: tuple[int, int]) -> No
         assert torch.allclose(variance[m, j], (covariance[m][:, m] - gain @ covariance[o][:, m]).diagonal())
     assert torch.equal(mean[~mask], x[~mask])
     assert (variance[~mask] == 0).all()
+
+
+def test_conjugate_gradients_come_near_the_conditional_mean() -> None:
+    weights, mask, _ = draws(30, 200)
+    mask[:, 3], mask[:, 4] = True, False
+    gradient = weights.double()
+    precision = precision_of(30) + 0.3 * torch.eye(30, dtype=torch.float64)
+    exact = conditional_step(precision, gradient, mask)
+    near = near_conditional_step(precision, gradient, mask)
+    assert (near - exact).norm() < 0.1 * exact.norm()
+    assert (near[~mask] == 0).all()
+    # A direction of descent: d^T g = d^T P d > 0 for a Krylov solution d.
+    assert (near * gradient).sum() == pytest.approx(float((near * (precision @ near)).sum()))
 
 
 def test_batches_cover_every_missing_entry_once_and_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,14 @@ def test_released_is_the_plain_iteration_step_by_step(shape: tuple[int, int]) ->
     assert (done.values - truth)[mask].norm() < 1e-5 * truth[mask].norm()
 
 
+def test_conjugate_gradients_arrive_at_the_same_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, mask = matrix(24, 96)
+    one = complete_matrix(weights, mask, "nuclear", tolerance=1e-9)
+    monkeypatch.setattr("regrow.complete.nuclear.blocks_are_cheaper", lambda _: False)
+    other = complete_matrix(weights, mask, "nuclear", tolerance=1e-9)
+    assert (one.values - other.values)[mask].norm() < 1e-6 * one.values[mask].norm()
+
+
 def test_stationary_point_has_no_polar_factor_at_missing_entries() -> None:
     weights, mask = matrix(20, 80)
     done = complete_matrix(weights, mask, "nuclear", tolerance=1e-9)

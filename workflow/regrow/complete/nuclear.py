@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from regrow.complete import Completion, record
-from regrow.complete._conditional import conditional_step
+from regrow.complete._conditional import blocks_are_cheaper, conditional_step, near_conditional_step
 from regrow.errors import UserError, nearest
 
 SOLVERS = ("fast", "released")
@@ -75,13 +75,14 @@ def _fast(x: Tensor, missing: Tensor, tolerance: float, max_steps: int) -> tuple
     start, trace = time.perf_counter(), []
     # Below this change float32 rounding shows; from there on float64 decides.
     coarse = max(tolerance, 1e-4)
+    solve = conditional_step if blocks_are_cheaper(missing) else near_conditional_step
     single = x.dtype == torch.float32
     for step in range(1, max_steps + 1):
         values, vectors = torch.linalg.eigh(x @ x.T)
         values = values.clamp_min(0)
         floor = torch.finfo(x.dtype).eps * values[-1]
         precision = (vectors * (values + floor).rsqrt()) @ vectors.T
-        move = conditional_step(precision, precision @ x, missing)
+        move = solve(precision, precision @ x, missing)
         change = float(move.norm() / x.norm())
         x = x - LENGTHEN * move
         trace.append(record(step, float(values.sqrt().sum()), change, time.perf_counter() - start))
