@@ -145,6 +145,8 @@ def main() -> None:
     parser.add_argument("--plain-up-to", type=int, default=1280, help="rows above which the slow peers are left out")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of each method")
     args = parser.parse_args()
+    for library in ("OMP", "OPENBLAS", "MKL"):  # read by the peers' NumPy when the child process starts
+        os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
     methods = args.methods.split(",")
     for method in methods:
         if method not in METHODS:

@@ -36,13 +36,18 @@ def render_sprites(packages: Path, out: Path) -> int:
     UserError
         When a package is missing or lacks one of the objects.
     """
-    import resvg_py  # only the rule that rebuilds the sprites needs a renderer
-
+    for style in STYLES:
+        if not (packages / style / "icons.json").is_file():
+            raise UserError(
+                f"no icons.json in {packages / style}: run `npm install @iconify-json/{style}` and point there"
+            )
+    try:
+        import resvg_py  # only the rule that rebuilds the sprites needs a renderer
+    except ModuleNotFoundError as error:
+        raise UserError("resvg_py, which renders SVG, is missing: run `pip install -e '.[world]'`") from error
     rows = []
     for style in STYLES:
         folder = packages / style
-        if not (folder / "icons.json").is_file():
-            raise UserError(f"no icons.json in {folder}: run `npm install @iconify-json/{style}` and point there")
         icons = json.loads((folder / "icons.json").read_text())
         info = json.loads((folder / "info.json").read_text())
         found = _by_plain_name(icons)
