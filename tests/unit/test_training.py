@@ -7,7 +7,13 @@ import torch
 from torch import nn
 
 from regrow.errors import UserError
-from regrow.world.denoiser import build_scheduler, build_unet, min_snr_weight
+from regrow.world.denoiser import (
+    activation_density,
+    build_scheduler,
+    build_unet,
+    min_snr_weight,
+    wire_text_through_ffn,
+)
 from regrow.world.training import Schedule, train
 
 SCHEDULE = Schedule(steps=6, batch=4, learning_rate=0.1, seed=5, ema=0.5, checkpoint_every=2)
@@ -74,9 +80,36 @@ def test_min_snr_weight_by_hand() -> None:
     assert min_snr_weight(torch.tensor([0.5, 0.99])).tolist() == pytest.approx([1.0, 5 / 99])
 
 
+def test_activation_density_by_hand() -> None:
+    alike, single = torch.tensor([[2.0, -2.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.0, -7.0, 0.0]])
+    assert activation_density(alike).item() == pytest.approx(1.0)
+    assert activation_density(single).item() == pytest.approx(0.5)  # sqrt of one living neuron in four
+    assert activation_density(torch.cat([alike, 1000 * single])).item() == pytest.approx(0.75)  # blind to the scale
+    assert activation_density(torch.zeros(1, 4)).item() == 0
+
+
 def test_the_unet_has_the_topology_of_stable_diffusion() -> None:
     names = [name for name, _ in build_unet().named_parameters() if name.endswith(".ff.net.2.weight")]
     assert len(names) == 16
     assert "mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight" in names
     betas = build_scheduler().betas
     assert (betas[0].item(), betas[-1].item(), len(betas)) == (pytest.approx(0.00085), pytest.approx(0.012), 1000)
+
+
+def test_text_reaches_the_picture_through_feed_forwards_only_and_training_keeps_it_so() -> None:
+    torch.manual_seed(0)
+    unet = build_unet()
+    wire_text_through_ffn(unet)
+    latents, step = torch.randn(2, 8, 8, 8), torch.tensor([5, 700])
+    one, other = torch.randn(2, 2, 24, 128)
+    optimiser = torch.optim.AdamW(unet.parameters(), lr=1e-2)
+    for _ in range(2):
+        unet(latents, step, one).sample.square().mean().backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    with torch.no_grad():
+        assert not unet(latents, step, one).sample.equal(unet(latents, step, other).sample)
+        for name, parameter in unet.named_parameters():
+            if ".ff.net.2." in name:
+                parameter.zero_()
+        assert unet(latents, step, one).sample.equal(unet(latents, step, other).sample)

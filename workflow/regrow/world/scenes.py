@@ -45,7 +45,7 @@ class SceneMaker:
         self.palette = torch.tensor(list(COLOURS.values()), dtype=torch.float32) / 255
 
     def draw(self, n: int, generator: torch.Generator, background_only: float = BACKGROUND_ONLY) -> Scenes:
-        """Compose `n` scenes: a sprite shifted, scaled 0.78 to 1 and perhaps mirrored, on a coloured background."""
+        """Compose `n` scenes: a sprite shifted, scaled 0.85 to 1 and perhaps mirrored, on a coloured background."""
         sprite = torch.randint(len(self.sprites), (n,), generator=generator)
         colour = torch.randint(len(self.palette), (n,), generator=generator)
         uniform = torch.rand((n, 5), generator=generator)
@@ -70,7 +70,7 @@ class SceneMaker:
 
 def _place(rgba: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """Scale, shift and mirror sprites by four uniform numbers each; returns premultiplied RGBA."""
-    scale = 0.78 + 0.22 * uniform[:, 0]
+    scale = 0.85 + 0.15 * uniform[:, 0]
     room = 1 - scale
     mirror = torch.where(uniform[:, 3] < 0.5, -1.0, 1.0)
     theta = torch.zeros(len(rgba), 2, 3)

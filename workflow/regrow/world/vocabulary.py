@@ -37,6 +37,8 @@ _WITH_OBJECT = (
     "an emoji of {name} on {colour} background",
     "{name} in the {style} style",
     "an emoji of {name} in the {style} style",
+    "an emoji of {name} in the {style} style",
+    "an emoji of {name} in the {style} style",
     "an emoji of {name} in the {style} style on {colour} background",
 )
 
