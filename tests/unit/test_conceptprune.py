@@ -21,7 +21,7 @@ from tests.tiny.pipeline import tiny_pipeline
 BASE = ["a photo of a road", "a picture of the garden"]
 TARGET = ["a photo of a church on the road", "a church in the garden"]
 Norms = dict[str, list[np.ndarray]]  # by FFN2 name, one array (4d,) per UNet call
-OPTIONS: dict[str, Any] = {"skill_ratio": 0.1, "calls": 3, "steps": 4, "guidance": 7.5, "seed": 0}
+OPTIONS: dict[str, Any] = {"skill_ratio": 0.1, "calls": 3, "steps": 4, "guidance": 7.5, "seed": 0, "batch": 1}
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +117,15 @@ def test_masks_cover_every_ffn2_weight(pipeline: StableDiffusionPipeline, masks:
 def test_a_call_prunes_at_most_the_skill_ratio_of_each_row(pipeline: StableDiffusionPipeline) -> None:
     one = conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "calls": 1})
     assert all(mask.sum(1).max() <= int(0.1 * mask.shape[1]) for mask in one.values())
+
+
+def test_prompts_at_once_change_rounding_only(pipeline: StableDiffusionPipeline) -> None:
+    base = [*BASE, "a wall", "a house", "a street"]
+    target = [*TARGET, "a cat on a wall", "a cat in a house", "a cat on a street"]
+    alone = conceptprune(pipeline, base, target, **OPTIONS)
+    for batch in (2, 50):  # the last batch of 2 is smaller than the others
+        together = conceptprune(pipeline, base, target, **{**OPTIONS, "batch": batch})
+        assert sum(int((together[name] ^ mask).sum()) for name, mask in alone.items()) <= 2
 
 
 def test_union_over_calls(pipeline: StableDiffusionPipeline, masks: dict[str, torch.Tensor]) -> None:
@@ -229,6 +238,7 @@ def test_a_row_of_zeros_adds_nothing() -> None:
     ("changes", "message"),
     [
         ({"skill_ratio": 0.02}, "skill_ratio 0.02 takes no entry of a row of 32"),
+        ({"batch": 0}, "batch >= 1"),
         ({"skill_ratio": 0.0}, "0 < skill_ratio <= 1"),
         ({"skill_ratio": 1.5}, "0 < skill_ratio <= 1"),
         ({"calls": 0}, "calls >= 1"),

@@ -1,6 +1,7 @@
-"""The stages `erase_concept` and `revive_concept` on a tiny world."""
+"""The stages `erase_concept`, `revive_concept` and `consult_oracle` on a tiny world."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,17 @@ from regrow.models import (
     load_pipeline,
     pipeline_digest,
     read_tensors,
+    read_weights,
     save_delta,
     write_tensors,
 )
 from regrow.revive.roots import roots
-from regrow.stages import erase_concept, revive_concept
+from regrow.stages import complete_weights, consult_oracle, erase_concept, revive_concept
 from regrow.worlds import read_world
 from tests.tiny.pipeline import write_tiny_pipeline
 
 PROMPTS = {"base": ["a photo of a road"], "target": ["a church on the road"]}
-CONCEPTPRUNE = {"skill_ratio": 0.1, "calls": 2, "steps": 4, "guidance": 7.5, "seed": 0}
+CONCEPTPRUNE = {"skill_ratio": 0.1, "calls": 2, "steps": 4, "guidance": 7.5, "seed": 0, "batch": 12}
 ROOTS: dict[str, Any] = {"keep": 0.6, "magnitude": "max", "rank": "magnitude", "seed": 2021}
 
 
@@ -125,6 +127,7 @@ def test_revive_with_roots(erased: tuple[Path, Path], tmp_path: Path) -> None:
     revive_concept.run(erased[0], "roots", ROOTS, out, done)
     before, after = load_delta(erased[0]), load_delta(out)
     assert after.base_digest == before.base_digest
+    kept = after.recipe.pop("kept")
     assert after.recipe == {**before.recipe, "reviver": {"method": "roots", **ROOTS}}
     assert after.tensors.keys() == before.tensors.keys()
     filled = total = 0
@@ -133,9 +136,63 @@ def test_revive_with_roots(erased: tuple[Path, Path], tmp_path: Path) -> None:
         filled += int((after.tensors[name][tensor == 0] != 0).sum())
         total += int((tensor == 0).sum())
     assert filled / total == pytest.approx(0.6, abs=0.02)
+    assert kept["all"] == pytest.approx(filled / total, abs=1e-6)
     first = out.read_bytes()
     revive_concept.run(erased[0], "roots", ROOTS, out, done)
     assert out.read_bytes() == first
+
+
+def test_keep_auto_tells_and_records_what_it_chose(
+    erased: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done, out = tmp_path / "completed.safetensors", tmp_path / "revived.safetensors"
+    complete_weights.run(erased[0], "gaussian_posterior", {}, done, tmp_path / "trace", 0, "cpu", 1)
+    auto = {**ROOTS, "keep": "auto", "rank": "confidence"}
+    with caplog.at_level(logging.INFO):
+        revive_concept.run(erased[0], "roots", auto, out, done)
+    before, after = load_delta(erased[0]), load_delta(out)
+    assert after.recipe["reviver"]["keep"] == "auto"
+    kept = after.recipe["kept"]
+    for name, share in kept["layers"].items():
+        gaps = before.tensors[name] == 0
+        assert share == pytest.approx(float((after.tensors[name][gaps] != 0).float().mean()), abs=1e-6)
+    assert len(set(kept["layers"].values())) > 1  # every layer has its own
+    assert 0 < kept["all"] < 1
+    assert f"all layers: {100 * kept['all']:.1f} % of the missing entries filled in" in caplog.text
+    complete_weights.run(
+        erased[0], "nuclear", {"tolerance": 1e-2, "max_steps": 5}, done, tmp_path / "trace", 0, "cpu", 1
+    )
+    with pytest.raises(UserError, match="ranks signs but tells no probability"):
+        revive_concept.run(erased[0], "roots", auto, tmp_path / "none", done)
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_oracle_reads_both_sides(world: Path, erased: tuple[Path, Path], tmp_path: Path) -> None:
+    out, options = tmp_path / "model.safetensors", {"signs": "pretrained", "magnitude": "average", "seed": 2021}
+    consult_oracle.run(world, erased[0], options, out)
+    before, after = load_delta(erased[0]), load_delta(out)
+    assert after.recipe == {**before.recipe, "oracle": options}
+    assert after.base_digest == before.base_digest
+    true = read_weights(read_world(world).pipeline, before.tensors)
+    for name, tensor in before.tensors.items():
+        pruned = (true[name] != 0) & (tensor == 0)
+        assert torch.equal(after.tensors[name].sign(), true[name].sign())
+        assert torch.equal(after.tensors[name][~pruned], tensor[~pruned])
+    first = out.read_bytes()
+    consult_oracle.run(world, erased[0], options, out)
+    assert out.read_bytes() == first
+
+
+def test_an_oracle_refuses_what_it_cannot_answer(world: Path, erased: tuple[Path, Path], tmp_path: Path) -> None:
+    options = {"signs": "pretrained", "magnitude": "max", "seed": 0}
+    delta = load_delta(erased[0])
+    save_delta(tmp_path / "other", delta.tensors, "0" * 64, {})
+    with pytest.raises(UserError, match="belongs to base 000000000000, not to world 'tiny'"):
+        consult_oracle.run(world, tmp_path / "other", options, tmp_path / "out")
+    save_delta(tmp_path / "none", {"conv_out.bias": torch.ones(4)}, delta.base_digest, {})
+    with pytest.raises(UserError, match="holds no FFN2 weight"):
+        consult_oracle.run(world, tmp_path / "none", options, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_revive_by_quantising_needs_no_completion(erased: tuple[Path, Path], tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_trial_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     surveyor = Surveyor(pipeline, load_classifier(tmp_path / "judges/object"), Sampler("DDIMScheduler", 2, 3.0))
     concept = Concept(name="cat", kind="object", label="cat", find=Find(base=["a road"], target=["a cat on a road"]))
     rows = [Prompt(i, "a cat", i, "cat") for i in range(3)]
-    options = {"skill_ratio": 0.5, "calls": 2, "steps": 2, "guidance": 7.5, "seed": 0}
+    options = {"skill_ratio": 0.5, "calls": 2, "steps": 2, "guidance": 7.5, "seed": 0, "batch": 12}
     first = surveyor.try_concept(concept, rows, rows, "conceptprune", options)
     assert all(torch.equal(weight, before[name]) for name, weight in pipeline.unet.state_dict().items())
     assert surveyor.try_concept(concept, rows, rows, "conceptprune", options) == first

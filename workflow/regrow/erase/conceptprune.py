@@ -25,6 +25,7 @@ def conceptprune(
     steps: int,
     guidance: float,
     seed: int,
+    batch: int,
 ) -> dict[str, Tensor]:
     """Find the FFN2 entries that serve a concept.
 
@@ -53,6 +54,8 @@ def conceptprune(
         Scale of classifier-free guidance, above 1.
     seed : int
         Set again before every prompt.
+    batch : int
+        Prompts at once, at least 1; norms are sums, so it changes no more than their rounding. Upstream: 1.
 
     Returns
     -------
@@ -69,9 +72,10 @@ def conceptprune(
             f"conceptprune needs as many base prompts as target prompts, got {len(base_prompts)} and "
             f"{len(target_prompts)}: pair them in the concept pack"
         )
-    if not 0 < skill_ratio <= 1 or calls < 1:
+    if not 0 < skill_ratio <= 1 or calls < 1 or batch < 1:
         raise UserError(
-            f"conceptprune needs 0 < skill_ratio <= 1 and calls >= 1, got {skill_ratio} and {calls}: mend params.yaml"
+            "conceptprune needs 0 < skill_ratio <= 1, calls >= 1 and batch >= 1, "
+            f"got {skill_ratio}, {calls} and {batch}: mend params.yaml"
         )
     if guidance <= 1:
         raise UserError(
@@ -89,8 +93,8 @@ def conceptprune(
                 f"raise it to at least 1/{weights[name].shape[1]}"
             )
     sampler = {"steps": steps, "guidance": guidance, "seed": seed}
-    base = _column_norms(pipeline, base_prompts, calls, sampler)
-    target = _column_norms(pipeline, target_prompts, calls, sampler)
+    base = _column_norms(pipeline, base_prompts, calls, batch, sampler)
+    target = _column_norms(pipeline, target_prompts, calls, batch, sampler)
     masks = {}
     for name, weight in weights.items():
         mask = torch.zeros_like(weight, dtype=torch.bool)
@@ -109,7 +113,7 @@ def _skilled(weight: Tensor, base: Tensor, target: Tensor, count: int) -> Tensor
 
 
 def _column_norms(
-    pipeline: StableDiffusionPipeline, prompts: Sequence[str], calls: int, sampler: dict[str, Any]
+    pipeline: StableDiffusionPipeline, prompts: Sequence[str], calls: int, batch: int, sampler: dict[str, Any]
 ) -> list[dict[str, Tensor]]:
     """Return n, [4d] in float32, for each of the first UNet calls and each FFN2 name, accumulated over `prompts`."""
     with _recording(pipeline.unet, calls) as recorder:
@@ -120,13 +124,14 @@ def _column_norms(
             pipe._interrupt = recorder.call >= calls
             return tensors
 
-        for prompt in prompts:
+        for first in range(0, len(prompts), batch):
+            part = list(prompts[first : first + batch])
             recorder.call = 0
             pipeline(
-                prompt,
+                part,
                 num_inference_steps=sampler["steps"],
                 guidance_scale=sampler["guidance"],
-                generator=torch.Generator("cpu").manual_seed(sampler["seed"]),
+                generator=[torch.Generator("cpu").manual_seed(sampler["seed"]) for _ in part],
                 output_type="latent",
                 callback_on_step_end=stop_early,
             )
