@@ -21,13 +21,9 @@ os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), os.gete
 shell.prefix(f"export PYTHONPATH={shlex.quote(str(PACKAGE_ROOT))}; ")
 
 
-include: "workflow/rules/common.smk"
-include: "workflow/rules/world.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/erase.smk"
-include: "workflow/rules/revive.smk"
-include: "workflow/rules/images.smk"
-include: "workflow/rules/paper.smk"
+for phase in ("common", "world", "train", "erase", "revive", "images", "analyses", "paper"):
+
+    include: f"workflow/rules/{phase}.smk"
 
 
 rule all:

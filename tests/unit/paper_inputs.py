@@ -142,10 +142,13 @@ def write_scores(
     return [*scores, write(path, rows, meta("pretrained", "any"))], images
 
 
+PAIR = {"eraser": "conceptprune", "completer": "nuclear"}
+
+
 def sign_rows(concept: str, layer: str, counts: Mapping[tuple[float, str], tuple[int, int]]) -> list[dict[str, Any]]:
     """Return rows of signs.parquet from (k, part) -> (n, correct)."""
     return [
-        {"concept": concept, "layer": layer, "k": k, "part": part, "n": n, "correct": correct}
+        {**PAIR, "concept": concept, "layer": layer, "k": k, "part": part, "n": n, "correct": correct}
         for (k, part), (n, correct) in counts.items()
     ]
 
@@ -153,14 +156,46 @@ def sign_rows(concept: str, layer: str, counts: Mapping[tuple[float, str], tuple
 def overlap_rows(concept: str, layer: str, counts: list[list[int]]) -> list[dict[str, Any]]:
     """Return rows of alignment.parquet from a matrix of counts."""
     return [
-        {"concept": concept, "layer": layer, "r": r + 1, "p": p + 1, "count": count, "share": 0.0}
+        {**PAIR, "concept": concept, "layer": layer, "r": r + 1, "p": p + 1, "count": count, "share": 0.0}
         for r, row in enumerate(counts)
         for p, count in enumerate(row)
     ]
 
 
+def bin_rows(concept: str, layer: str, bins: list[tuple[float | None, int, int]]) -> list[dict[str, Any]]:
+    """Return rows of reliability.parquet from (predicted, n, correct), the least sure first."""
+    return [
+        {**PAIR, "concept": concept, "layer": layer, "bin": number + 1, "low": number / 2, "high": (number + 1) / 2}
+        | {"predicted": predicted, "n": n, "correct": correct}
+        for number, (predicted, n, correct) in enumerate(bins)
+    ]
+
+
+def rung_rows(concept: str, rungs: Mapping[str, tuple[int, int, int, int]]) -> list[dict[str, Any]]:
+    """Return rows of ladder.parquet from rung -> (n, covered, guessed, correct)."""
+    return [
+        {**PAIR, "concept": concept, "rung": rung, "note": ""}
+        | dict(zip(("n", "covered", "guessed", "correct"), counts, strict=True))
+        for rung, counts in rungs.items()
+    ]
+
+
+def spectrum_rows(concept: str, above: float) -> list[dict[str, Any]]:
+    """Return rows of spectrum.parquet of one layer."""
+    told = {"eraser": "conceptprune", "concept": concept, "layer": "down_blocks.0.attentions.1.transformer_blocks.0"}
+    return [
+        {**told, "matrix": matrix, "rows": 2, "columns": 8, "density": density, "edge": 2.0, "effective_rank": rank}
+        | {"above_edge": share, "singular_values": [3.0, 1.0]}
+        for matrix, density, rank, share in (
+            ("base", 0.0, 1.5, 0.9),
+            ("permuted", 0.0, 2.0, 0.0),
+            ("pruned", 0.25, 1.8, above),
+        )
+    ]
+
+
 def write_both_sides(folder: Path) -> list[Path]:
-    """Write signs and alignment of the two concepts; church has twice the weights of spider web."""
+    """Write every analysis of the two concepts; church has twice the weights of spider web."""
     paths = []
     for concept, size in (("church", 2), ("spider-web", 1)):
         rest = 40 if concept == "church" else 28
@@ -174,4 +209,12 @@ def write_both_sides(folder: Path) -> list[Path]:
         paths.append(write(folder / concept / "signs.parquet", rows))
         counts = [[30 * size, 20 * size], [20 * size, 30 * size]]
         paths.append(write(folder / concept / "alignment.parquet", overlap_rows(concept, "all", counts)))
+        bins = bin_rows(concept, "all", [(0.6, 50 * size, 30 * size), (0.9, 50 * size, 40 * size)])
+        paths.append(write(folder / concept / "reliability.parquet", bins))
+        rungs = {
+            "exact": (100 * size, 100 * size, 90 * size, 63 * size),
+            "random": (100 * size, 40 * size, 40 * size, 22 * size),
+        }
+        paths.append(write(folder / concept / "ladder.parquet", rung_rows(concept, rungs)))
+        paths.append(write(folder / concept / "spectrum.parquet", spectrum_rows(concept, 0.2 * size)))
     return paths

@@ -171,18 +171,25 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def compare(files: dict[str, Path], out: Path, **changes: Any) -> tuple[Path, Path]:
-    signs, alignment = out / "signs.parquet", out / "alignment.parquet"
-    arguments: dict[str, Any] = {**files, "concept": "church", "keeps": [0.2, 0.5], "quantiles": 5, **changes}
-    run(out_signs=signs, out_alignment=alignment, **arguments)
-    return signs, alignment
+def compare(files: dict[str, Path], out: Path, **changes: Any) -> tuple[Path, Path, Path]:
+    signs, alignment, reliability = (out / f"{name}.parquet" for name in ("signs", "alignment", "reliability"))
+    names = {"concept": "church", "eraser": "cut", "completer": "guess"}
+    arguments: dict[str, Any] = {**files, **names, "keeps": [0.2, 0.5], "quantiles": 5, "bins": 4, **changes}
+    run(out_signs=signs, out_alignment=alignment, out_reliability=reliability, **arguments)
+    return signs, alignment, reliability
 
 
 def test_stage_writes_both_tables(files: dict[str, Path], tmp_path: Path) -> None:
-    signs_file, alignment_file = compare(files, tmp_path)
-    signs, alignment = pq.read_table(signs_file), pq.read_table(alignment_file)
-    assert signs.column_names == ["concept", "layer", "k", "part", "n", "correct", "without_sign"]
-    assert alignment.column_names == ["concept", "layer", "r", "p", "count", "share"]
+    signs, alignment, reliability = (pq.read_table(path) for path in compare(files, tmp_path))
+    names = ["eraser", "completer", "concept", "layer"]
+    assert signs.column_names == [*names, "k", "part", "n", "correct", "without_sign"]
+    assert alignment.column_names == [*names, "r", "p", "count", "share"]
+    assert reliability.column_names == [*names, "bin", "low", "high", "predicted", "n", "correct"]
+    assert signs.slice(0, 1).select(names[:3]).to_pylist() == [
+        {"eraser": "cut", "completer": "guess", "concept": "church"}
+    ]
+    assert json.loads(reliability.schema.metadata[b"regrow"])["confidence_is"] == "order"
+    assert reliability["predicted"].null_count == reliability.num_rows
     delta = load_delta(files["model"])
     assert json.loads(signs.schema.metadata[b"regrow"])["model_digest"] == delta.digest
     table = signs.to_pandas()
@@ -221,7 +228,7 @@ def test_stage_refuses_files_that_do_not_belong_together(files: dict[str, Path],
         compare(files, tmp_path, completed=tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("changes", [{"keeps": [0.0]}, {"keeps": [0.5, 1.2]}, {"quantiles": 1}])
+@pytest.mark.parametrize("changes", [{"keeps": [0.0]}, {"keeps": [0.5, 1.2]}, {"quantiles": 1}, {"bins": 1}])
 def test_stage_refuses_options_out_of_range(files: dict[str, Path], tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"keeps in \(0, 1\] and quantiles >= 2"):
         compare(files, tmp_path, **changes)

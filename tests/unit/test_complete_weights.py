@@ -57,6 +57,23 @@ def test_writes_values_confidence_and_mask_of_every_layer(tmp_path: Path) -> Non
     assert table.loc[table["layer"] == NAMES[2], "note"].tolist() == ["nothing is missing"]
 
 
+@pytest.mark.parametrize(
+    ("method", "options", "meaning"),
+    [
+        ("nuclear", OPTIONS, "order"),
+        ("soft_impute", {}, "order"),
+        ("gaussian_posterior", {"magnitudes": "any"}, "deviations"),
+        ("gaussian_posterior", {"magnitudes": "large"}, "log_odds"),
+    ],
+)
+def test_what_the_confidence_means_travels_with_it(
+    tmp_path: Path, method: str, options: dict[str, Any], meaning: str
+) -> None:
+    model, out = publish(tmp_path), tmp_path / "completed.safetensors"
+    run(model, method, options, out, tmp_path / "trace.parquet", seed=0, device="cpu", jobs=1)
+    assert read_completed(out, load_delta(model)).confidence_is == meaning
+
+
 def test_same_bytes_for_any_number_of_jobs(tmp_path: Path) -> None:
     model = publish(tmp_path)
     one, two = complete(model, tmp_path / "one"), complete(model, tmp_path / "two", jobs=2)

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -13,17 +14,29 @@ from regrow.paper.charts import chart
 from regrow.paper.figure_grid import draw_grid
 from regrow.paper.pictures import FRAME, GAP, SEEN, SIDE, TILE, UNSEEN, Picture, mosaic, read_images, tile
 from regrow.stages import make_figures, make_tables
-from tests.unit.paper_inputs import LABELS, N, plain, write, write_both_sides, write_scores
+from tests.unit.paper_inputs import CHAINS, LABELS, RIGHT, N, plain, write, write_both_sides, write_scores
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published"
-FIGURES = {"grid.png", "bars.png", "signs.png", "alignment.png", "concept_church.png", "concept_spider-web.png"}
+FIGURES = {"grid.png", "bars.png", "signs.png", "alignment.png", "reliability.png", "ladder.png", "spectrum.png"}
+FIGURES |= {"concept_church.png", "concept_spider-web.png"}
 
 
 def draw(folder: Path, both_sides: bool = True) -> Path:
     scores, images = write_scores(folder)
     both = write_both_sides(folder / "both") if both_sides else []
-    make_tables.run(scores, both, LABELS, N, 0.95, folder / "tables", folder / "metrics.json")
-    make_figures.run(images, scores, folder / "tables", PUBLISHED, LABELS, 2, 0.95, 40, folder / "figures")
+    make_tables.run(scores, both, [], LABELS, N, 0.95, folder / "tables", folder / "metrics.json")
+    make_figures.run(
+        images,
+        scores,
+        [path for path in both if path.name == "spectrum.parquet"],
+        folder / "tables",
+        PUBLISHED,
+        LABELS,
+        2,
+        0.95,
+        40,
+        folder / "figures",
+    )
     return folder / "figures"
 
 
@@ -124,3 +137,30 @@ def test_a_failed_chart_leaves_no_file(tmp_path: Path) -> None:
 
 def test_font_does_not_depend_on_the_machine() -> None:
     assert "matplotlib" in str(pictures.font(10).path)
+
+
+def test_oracles_have_a_figure_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    oracle = {"eraser": CHAINS["pruned"]["eraser"], "oracle": {"name": "true_signs_max", "signs": "pretrained"}}
+    monkeypatch.setitem(CHAINS, "true_signs_max", oracle)
+    for concept in LABELS:
+        monkeypatch.setitem(RIGHT, (concept, "true_signs_max"), 15)
+    assert {path.name for path in draw(tmp_path).iterdir()} == FIGURES | {"oracles.png"}
+
+
+def test_every_completer_has_its_panel(figures: Path, tmp_path: Path) -> None:
+    scores, images = write_scores(tmp_path)
+    both = write_both_sides(tmp_path / "both")
+    for path in [path for path in both if path.name != "spectrum.parquet"]:
+        again = tmp_path / "again" / path.relative_to(tmp_path / "both")
+        both.append(write(again, [row | {"completer": "guess"} for row in pq.read_table(path).to_pylist()]))
+    make_tables.run(scores, both, [], LABELS, N, 0.95, tmp_path / "tables", tmp_path / "metrics.json")
+    spectra = [path for path in both if path.name == "spectrum.parquet"]
+    make_figures.run(images, scores, spectra, tmp_path / "tables", PUBLISHED, LABELS, 2, 0.95, 40, tmp_path / "figures")
+    for name in ("signs.png", "alignment.png", "reliability.png"):
+        with Image.open(tmp_path / "figures" / name) as two, Image.open(figures / name) as one:
+            assert two.width >= 1.4 * one.width, name
+    told = (tmp_path / "tables/signs.csv").read_text().splitlines()
+    assert told[0] == "eraser,completer,concept,layer,k,part,n,correct,accuracy,low,high"
+    assert sum(",guess," in line for line in told) == sum(",nuclear," in line for line in told) > 0
+    # Table 6 stays that of the first.
+    assert len((tmp_path / "tables/table6.csv").read_text().splitlines()) == 10

@@ -57,8 +57,19 @@ def prepare(folder: Path, told: Mapping[str, object] = WORLD, both: bool = True)
     """Run the stages before the report and return its arguments."""
     scores, images = write_scores(folder)
     compared = write_both_sides(folder / "both") if both else []
-    make_tables.run(scores, compared, LABELS, N, 0.95, folder / "tables", folder / "metrics.json")
-    make_figures.run(images, scores, folder / "tables", PUBLISHED, LABELS, 2, 0.95, 40, folder / "figures")
+    make_tables.run(scores, compared, [], LABELS, N, 0.95, folder / "tables", folder / "metrics.json")
+    make_figures.run(
+        images,
+        scores,
+        [path for path in compared if path.name == "spectrum.parquet"],
+        folder / "tables",
+        PUBLISHED,
+        LABELS,
+        2,
+        0.95,
+        40,
+        folder / "figures",
+    )
     (folder / "world.json").write_text(json.dumps(told))
     return {
         "tables": folder / "tables",
@@ -91,7 +102,7 @@ def test_nothing_is_loaded_from_elsewhere(report: str) -> None:
     page = Page(report)
     assert not page.open
     assert all(load.startswith(("data:image/png;base64,", "#")) for load in page.loads)
-    assert sum(load.startswith("data:") for load in page.loads) == 4 + len(LABELS)
+    assert sum(load.startswith("data:") for load in page.loads) == 7 + len(LABELS)
     assert not re.search(r"https?:|//[a-z]|@import|url\(|<script|<link", re.sub(r"base64,[^\"]+", "", report))
 
 

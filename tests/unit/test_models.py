@@ -269,6 +269,14 @@ def test_read_completed(folder: Path, names: list[str], base: str, tmp_path: Pat
         assert torch.equal(completed.missing[name], tensor == 0)
         assert torch.equal(completed.values[name][tensor != 0], tensor[tensor != 0])
     assert completed.model_digest == delta.digest
+    assert completed.confidence_is == "order"  # a file that does not say claims no more
+
+
+def test_a_confidence_of_unknown_meaning(folder: Path, names: list[str], base: str, tmp_path: Path) -> None:
+    delta = load_delta(a_delta(tmp_path / "model.safetensors", folder, names, base))
+    write_tensors(tmp_path / "completed", {}, {"model_digest": delta.digest, "confidence_is": "percent"})
+    with pytest.raises(UserError, match="tells an unknown confidence 'percent': run complete_weights again"):
+        read_completed(tmp_path / "completed", delta)
 
 
 def test_completed_weights_that_do_not_fit(folder: Path, names: list[str], base: str, tmp_path: Path) -> None:

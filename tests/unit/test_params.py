@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from regrow.code import methods_of
 from regrow.errors import UserError
+from regrow.paper.recipes import PUBLISHED_ORDER
 from regrow.params import check_params, read_params
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +83,61 @@ def test_the_tiny_params_come_back_unchanged(params):
         ),
         ("recipes/roots_max/reviver", "roots", "params: unknown reviver 'roots' in recipes.roots_max: did you mean"),
         ("recipes/roots_max/eraser", None, "params: recipes.roots_max has no eraser: name one of conceptprune"),
+        (
+            "recipes/true_signs_max/oracle",
+            "true_sign_max",
+            "params: unknown oracle 'true_sign_max' in recipes.true_signs_max: did you mean 'true_signs_max'?",
+        ),
+        (
+            "recipes/true_signs_max/reviver",
+            "roots_max",
+            "params: recipes.true_signs_max has a reviver and an oracle: leave one",
+        ),
+        (
+            "recipes/pruned",
+            None,
+            "params: recipes.quantized is compared with the erased model, which is not run: add a",
+        ),
+        ("run", ["roots_max"], "params: recipes.roots_max is compared with the erased model, which is not run: add a"),
+        ("run", ["pruned", "rots_max"], "params: unknown recipe 'rots_max' in run: did you mean 'roots_max'?"),
+        ("run", "al", "params: run is 'al', but should be 'all', or should be a valid list"),
+        ("run", ["pruned", 3], "params: run.1 is 3, but should be a valid string"),
+        ("run", [], "params: run is [], but should be 'all', or List should have at least 1 item"),
+        (
+            "consult_oracle/true_signs_max/signs",
+            "true",
+            "params: unknown signs 'true' in consult_oracle.true_signs_max.signs: valid are: pretrained, sampled",
+        ),
+        (
+            "consult_oracle/true_signs_max/magnitude",
+            "maxx",
+            "params: unknown magnitude 'maxx' in consult_oracle.true_signs_max.magnitude: did you mean 'max'?",
+        ),
+        ("consult_oracle/true_signs_max/seed", None, "params: consult_oracle.true_signs_max lacks the key 'seed': add"),
+        (
+            "revive_concept/roots_auto/keep",
+            "outo",
+            "params: revive_concept.roots_auto.keep is 'outo', but should be a valid number, unable to parse string as "
+            "a number, or should be 'auto'",
+        ),
+        (
+            "revive_concept/roots_max/keep",
+            1.5,
+            "params: revive_concept.roots_max.keep is 1.5, but should be less than or equal to 1, or should be 'auto'",
+        ),
+        ("revive_concept/roots_max/magnitude", "maxx", "params: unknown magnitude 'maxx' in revive_concept.roots_max"),
+        (
+            "revive_concept/roots_max/rank",
+            "sure",
+            "params: unknown rank 'sure' in revive_concept.roots_max.rank: valid",
+        ),
+        ("revive_concept/int4_rows/scheme", "int4", "params: unknown scheme 'int4' in revive_concept.int4_rows.scheme"),
+        ("complete_weights/nuclear/solver", "slow", "params: unknown solver 'slow' in complete_weights.nuclear.solver"),
+        (
+            "complete_weights/gaussian_posterior/magnitudes",
+            "larg",
+            "params: unknown magnitudes 'larg' in complete_weights.gaussian_posterior.magnitudes: did you mean 'large'",
+        ),
         ("erase_concept/conceptprune/method", "prune", "params: unknown method 'prune' in erase_concept.conceptprune"),
         (
             "erase_concept/conceptprune/cals",
@@ -149,6 +205,20 @@ def test_the_shipped_params_are_valid(monkeypatch, overlay):
     monkeypatch.chdir(ROOT)
     checked = read_params(Path("params.yaml"), *([Path(overlay)] if overlay else []))
     assert checked["recipes"]["pretrained"] == {}
+
+
+def test_only_the_recipes_to_run_are_left(params):
+    chosen = check_params(edited(params, "run", ["roots_max", "pruned"]))
+    assert list(chosen["recipes"]) == ["pretrained", "pruned", "roots_max"]
+    assert check_params(chosen) == chosen
+    assert {key: value for key, value in chosen.items() if key not in ("run", "recipes")} == {
+        key: value for key, value in params.items() if key not in ("run", "recipes")
+    }
+
+
+def test_the_demo_runs_the_recipes_of_table_1(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert tuple(read_params(Path("params.yaml"), Path("demo.yaml"))["recipes"]) == PUBLISHED_ORDER
 
 
 def test_the_demo_takes_the_first_four_concepts():

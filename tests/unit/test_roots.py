@@ -167,8 +167,8 @@ def test_a_row_with_nothing_left() -> None:
     [
         ({"magnitude": "maxx"}, "no magnitude 'maxx': did you mean 'max'?"),
         ({"rank": "confidense"}, "no rank 'confidense': did you mean 'confidence'?"),
-        ({"keep": 0.0}, r"needs keep in \(0, 1\], got 0.0"),
-        ({"keep": 1.01}, r"needs keep in \(0, 1\], got 1.01"),
+        ({"keep": 0.0}, r"needs keep in \(0, 1\] or 'auto', got 0.0"),
+        ({"keep": 1.01}, r"needs keep in \(0, 1\] or 'auto', got 1.01"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:

@@ -169,6 +169,9 @@ def test_recipes_find_their_erased_model() -> None:
     two = roles(names | {"d": {"eraser": "x", "defence": "g", "reviver": "r"}})
     assert [(chain.erased, chain.revivers) for chain in two.chains] == [("b", ()), ("c", ("d",))]
     assert steps({"eraser": "x", "defence": "g", "reviver": "r"}, options=True) == "x > g > r"
+    assert roles(names | {"d": {"eraser": "x", "oracle": "o"}}) == roles(names)  # an oracle is no attacker
+    told = {"eraser": "x", "oracle": {"name": "o", "signs": "pretrained", "magnitude": "max", "seed": 1}}
+    assert steps(told, options=True) == "x > o (signs pretrained, magnitude max, seed 1)"
     assert steps({"name": "a"}, options=False) == "nothing: the base model as it is"
     with pytest.raises(UserError, match="'d' revives a model that is not judged"):
         roles({"a": {}, "b": {"eraser": "x"}, "d": {"eraser": "y", "reviver": "r"}})
@@ -238,7 +241,7 @@ def test_headlines(kinds: list[Kind], said: str) -> None:
 
 def test_stage_writes_tables_and_metrics(scores: list[Path], tmp_path: Path) -> None:
     out, metrics = tmp_path / "tables", tmp_path / "metrics.json"
-    make_tables.run(scores, write_both_sides(tmp_path), LABELS, N, 0.95, out, metrics)
+    make_tables.run(scores, write_both_sides(tmp_path), [], LABELS, N, 0.95, out, metrics)
     header, first = (out / "table1.csv").read_text().splitlines()[:2]
     assert header == "concept,recipe,prompt_set,n,correct,accuracy,low,high"
     assert first.startswith("church,pretrained,erased,20,18,0.9,")
@@ -250,4 +253,7 @@ def test_stage_writes_tables_and_metrics(scores: list[Path], tmp_path: Path) -> 
     assert numbers["revival_rate_roots_max"] == pytest.approx(14 / 37, abs=1e-6)
     assert numbers["sign_accuracy"] == pytest.approx((130 / 200 + 73 / 100) / 2)
     assert (numbers["concepts_erased_pruned"], numbers["concepts_grown_back_pruned"]) == (2, 1)
+    assert numbers["sign_accuracy_nuclear"] == numbers["sign_accuracy"]
+    assert numbers["calibration_error_nuclear"] == pytest.approx(0.05)  # bins of equal count, off by 0 and 0.1
+    assert numbers["ladder_nuclear_exact"] == pytest.approx(0.68)  # 63 of 100 right, 10 without a guess count half
     assert "revival_rate_pruned" not in numbers

@@ -13,7 +13,7 @@ from regrow.paper.rows import write_rows
 from regrow.paper.signs import sign_accuracy
 from regrow.paper.table5 import Alignment, table5
 from regrow.paper.table6 import SignGroup, table6
-from tests.unit.paper_inputs import LABELS, overlap_rows, sign_rows, write, write_both_sides
+from tests.unit.paper_inputs import LABELS, PAIR, overlap_rows, sign_rows, write, write_both_sides
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published"
 
@@ -52,7 +52,13 @@ def test_top_and_rest_make_the_whole(files: list[Path]) -> None:
 
 
 def test_empty_group_has_no_line() -> None:
-    lines = table6([SignCount("key", "all", 0.2, "top", 0, 0), SignCount("key", "all", 0.2, "rest", 4, 3)], 0.95)
+    lines = table6(
+        [
+            SignCount(*PAIR.values(), "key", "all", 0.2, "top", 0, 0),
+            SignCount(*PAIR.values(), "key", "all", 0.2, "rest", 4, 3),
+        ],
+        0.95,
+    )
     assert [(line.concept, line.part, line.accuracy) for line in lines] == [
         ("key", "rest", 0.75),
         ("all", "rest", 0.75),
@@ -60,14 +66,18 @@ def test_empty_group_has_no_line() -> None:
 
 
 def test_unequal_k_is_an_error() -> None:
-    signs = [SignCount("key", "all", 0.2, "top", 4, 3), SignCount("bell", "all", 0.3, "top", 4, 3)]
+    signs = [
+        SignCount(*PAIR.values(), "key", "all", 0.2, "top", 4, 3),
+        SignCount(*PAIR.values(), "bell", "all", 0.3, "top", 4, 3),
+    ]
     with pytest.raises(UserError, match="'key' lack a K"):
         table6(signs, 0.95)
 
 
 def test_signs_per_concept_and_layer(files: list[Path]) -> None:
     lines = sign_accuracy(read_both_sides(files, LABELS).signs, 0.95)
-    assert [(line.concept, line.layer, line.n, line.correct, line.accuracy) for line in lines] == [
+    assert {(line.eraser, line.completer) for line in lines} == {tuple(PAIR.values())}
+    assert [(line.concept, line.layer, line.n, line.correct, line.accuracy) for line in lines if line.k == 1] == [
         ("church", "down.ff.net.2.weight", 200, 130, 0.65),
         ("church", "all", 200, 130, 0.65),
         ("spider-web", "down.ff.net.2.weight", 100, 73, 0.73),
@@ -89,7 +99,13 @@ def test_table5_by_hand(files: list[Path]) -> None:
 
 @given(st.lists(st.lists(st.integers(0, 50), min_size=3, max_size=3), min_size=3, max_size=3))
 def test_shares_of_a_group_sum_to_one(matrix: list[list[int]]) -> None:
-    lines = table5([Overlap("key", "all", r, p, count) for r, row in enumerate(matrix) for p, count in enumerate(row)])
+    lines = table5(
+        [
+            Overlap(*PAIR.values(), "key", "all", r, p, count)
+            for r, row in enumerate(matrix)
+            for p, count in enumerate(row)
+        ]
+    )
     for r, row in enumerate(matrix):
         shares = [line.share for line in lines if line.concept == "key" and line.r == r]
         assert (sum(shares) == pytest.approx(1, abs=1e-5)) if sum(row) else not shares
@@ -114,8 +130,8 @@ def test_no_completion_no_lines() -> None:
 
 def test_refused_files(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no alignment for concept 'spider-web'"):
-        read_both_sides(files[:-1], LABELS)
-    with pytest.raises(UserError, match="are both of concept 'church'"):
+        read_both_sides([path for path in files if path != files[6]], LABELS)
+    with pytest.raises(UserError, match="are both of concept 'church', one eraser and one completer"):
         twin = write(tmp_path / "twin.parquet", overlap_rows("church", "all", [[1]]))
         read_both_sides([*files, twin], LABELS)
     with pytest.raises(UserError, match="'rocket', which is not in the audit"):

@@ -6,8 +6,11 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-WIRED = ("get_world", "erase_concept", "complete_weights", "revive_concept", "compare_both_sides", "generate_images")
-WIRED += ("score_images", "make_tables", "make_figures", "make_report")
+from regrow.models import load_delta
+
+WIRED = ("get_world", "erase_concept", "complete_weights", "revive_concept", "consult_oracle", "compare_both_sides")
+WIRED += ("climb_ladder", "measure_spectrum")
+WIRED += ("generate_images", "score_images", "make_tables", "make_figures", "make_report")
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -29,7 +32,7 @@ def test_every_table_has_its_fixed_columns(finished):
 def test_table1_covers_every_recipe_concept_and_prompt_set(finished):
     found = {(row["concept"], row["recipe"], row["prompt_set"]): int(row["n"]) for row in rows(finished, "table1.csv")}
     for concept in ("church", "rocket"):
-        for recipe in ("pretrained", "pruned", "quantized", "roots_max"):
+        for recipe in ("pretrained", "pruned", "quantized", "roots_max", "roots_auto", "true_signs_max"):
             for prompt_set in ("erased", "preserved"):
                 assert found[concept, recipe, prompt_set] == 4
 
@@ -43,6 +46,15 @@ def test_scores_tell_where_they_come_from(finished):
     assert recipe["name"] == "roots_max"
     assert recipe["completer"]["tolerance"] == 1e-3
     assert recipe["reviver"]["keep"] == 0.6
+
+
+def test_an_oracle_and_a_chosen_keep_are_told(finished):
+    scores = finished.folder / "results/score_images/tiny/true_signs_max/church/erased.parquet"
+    recipe = json.loads(pq.read_schema(scores).metadata[b"regrow"])["recipe"]
+    assert recipe["oracle"] == {"name": "true_signs_max", "signs": "pretrained", "magnitude": "max", "seed": 2021}
+    assert "reviver" not in recipe
+    model = finished.folder / "results/revive_concept/tiny/conceptprune/roots_auto/church/model.safetensors"
+    assert 0 < load_delta(model).recipe["kept"]["all"] < 1
 
 
 def test_report_is_one_self_contained_file(finished):

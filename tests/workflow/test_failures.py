@@ -38,8 +38,8 @@ def test_the_snakefile_of_the_repository_runs_in_another_folder(fresh, tmp_path)
     shutil.copytree(fresh.folder / "data/tiny", tmp_path / "data/tiny")
     shutil.copy(fresh.folder / "params.yaml", tmp_path)
     plan = fresh.planned("--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path))
-    # 3 pretrained files, one of them shared, and 3 recipes x 2 concepts x 2 prompt sets.
-    assert len(plan["generate_images"]) == len(plan["score_images"]) == 15
+    # 3 pretrained files, one of them shared, and 5 recipes x 2 concepts x 2 prompt sets.
+    assert len(plan["generate_images"]) == len(plan["score_images"]) == 23
 
 
 def test_a_failing_stage_shows_its_one_sentence(copy):

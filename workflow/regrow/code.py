@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from regrow.methods import Share
+
 PACKAGE = Path(__file__).parent
-TYPES = {"Any": Any, "Literal": Literal, "Mapping": Mapping, "Path": Path, "Sequence": Sequence}
+TYPES = {"Any": Any, "Literal": Literal, "Mapping": Mapping, "Path": Path, "Sequence": Sequence, "Share": Share}
 
 
 def path_of(module: str) -> Path | None:

@@ -4,9 +4,14 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from regrow.errors import UserError, nearest
+
+# For annotations of options: what they say is checked in params.yaml before any job runs.
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 def method_names(package: str) -> list[str]:

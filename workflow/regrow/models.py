@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from regrow.confidence import MEANINGS, Meaning
 from regrow.errors import UserError, nearest
 from regrow.files import digest, write_then_rename
 
@@ -59,12 +60,15 @@ class Completed:
         bool; True where the attacker takes the entry for pruned.
     model_digest : str
         `Delta.digest` of the published model it was made from.
+    confidence_is : str
+        What `confidence` means; see `regrow.confidence`. Nothing but an order, unless the file says more.
     """
 
     values: dict[str, Tensor]
     confidence: dict[str, Tensor]
     missing: dict[str, Tensor]
     model_digest: str
+    confidence_is: Meaning = "order"
 
 
 def ffn2_names(unet: nn.Module) -> list[str]:
@@ -181,6 +185,17 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return _read(path)[0]
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """Read what a safetensors file of ours says about itself, without its tensors.
+
+    Raises
+    ------
+    UserError
+        Missing, corrupt or truncated file.
+    """
+    return _read(path, ())[1]
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any] | None = None) -> None:
     """Write tensors, and an optional JSON header, as safetensors in one step; the same content gives the same bytes."""
     metadata = None if header is None else {HEADER: json.dumps(header, sort_keys=True)}
@@ -281,7 +296,10 @@ def read_completed(path: Path, model: Delta) -> Completed:
             f"{path} completes model {header['model_digest'][:12]}, not {model.digest[:12]}: "
             "run complete_weights on this model"
         )
-    completed = Completed({}, {}, {}, header["model_digest"])
+    meaning = header.get("confidence_is", "order")
+    if meaning not in MEANINGS:
+        raise UserError(f"{path} tells an unknown confidence '{meaning}': run complete_weights again")
+    completed = Completed({}, {}, {}, header["model_digest"], meaning)
     for name in sorted(name for name in model.tensors if name.endswith(FFN2)):
         for key in (name, f"{name}.confidence", f"{name}.missing"):
             if key not in tensors or tensors[key].shape != model.tensors[name].shape:

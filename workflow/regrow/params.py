@@ -19,6 +19,7 @@ from regrow.code import methods_of, type_of
 from regrow.concepts import read_concept
 from regrow.errors import UserError, nearest
 from regrow.judge import read_protocol
+from regrow.methods import Share
 
 PRETRAINED = "pretrained"
 UNKNOWN_KEY = "unknown_key"
@@ -26,7 +27,6 @@ UNKNOWN_KEY = "unknown_key"
 # Names become parts of paths, so they hold nothing that means something there.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Section(BaseModel):
@@ -49,6 +49,7 @@ class Recipe(Section):
 
     eraser: str | None = Field(None, description="An entry of erase_concept")
     reviver: str | None = Field(None, description="An entry of revive_concept")
+    oracle: str | None = Field(None, description="An entry of consult_oracle, in place of a reviver")
 
 
 class World(Section):
@@ -105,6 +106,20 @@ class CompareBothSides(Section):
 
     keeps: list[Share] = Field(min_length=1, description="Shares K of the largest recovered entries, Table 6")
     quantiles: int = Field(ge=2, description="Ranks R and P of the alignment matrix, Table 5")
+    bins: int = Field(ge=2, description="Bins of equal count by confidence, for predicted against observed accuracy")
+
+
+class ClimbLadder(Section):
+    """Settings of the knowledge ladder: what an attacker owes to knowing the mask."""
+
+    completers: list[Name] = Field(min_length=1, description="Entries of complete_weights")
+    threshold: float = Field(gt=0, description="Smallest magnitudes that are taken for pruned, per pruned weight")
+
+
+class MeasureSpectrum(Section):
+    """Settings of the layers' spectra."""
+
+    copies: Count = Field(description="Permuted copies whose largest singular value is the edge of noise")
 
 
 class MakeTables(Section):
@@ -133,14 +148,23 @@ def _entry(room: str) -> Any:
     """
     models = []
     for method, function in methods_of(room).items():
-        fields: dict[str, Any] = {"method": (Literal[method], ...)}
-        for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
-            absent = isinstance(default, ast.Constant) and default.value is None
-            fields[argument.arg] = (type_of(argument.annotation), None if absent else ...)
+        fields: dict[str, Any] = {"method": (Literal[method], ...), **_options(function)}
         if room == "revive" and _takes_completed(function):
             fields["completer"] = (str, Field(description="An entry of complete_weights"))
         models.append(create_model(method, __base__=Section, **fields))
     return Annotated[Union[tuple(models)], Field(discriminator="method")] if len(models) > 1 else models[0]  # noqa: UP007
+
+
+def _options(function: ast.FunctionDef) -> dict[str, Any]:
+    fields = {}
+    for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+        absent = isinstance(default, ast.Constant) and default.value is None
+        fields[argument.arg] = (type_of(argument.annotation), None if absent else ...)
+    return fields
+
+
+# An entry of consult_oracle: the options of `regrow.compare.oracle.oracle`.
+Oracle = create_model("Oracle", __base__=Section, **_options(methods_of("compare")["oracle"]))
 
 
 def _takes_completed(function: ast.FunctionDef) -> bool:
@@ -156,14 +180,20 @@ class Params(Section):
     device: str = Field(pattern=r"^(cpu|cuda(:\d+)?)$", description="Where to compute; changes time, not images")
     concepts: list[Name] = Field(min_length=1, description="Concepts to erase, each the name of a concept pack")
     recipes: dict[Name, Recipe] = Field(description="The models under audit by name")
+    run: Literal["all"] | Annotated[list[Name], Field(min_length=1)] = Field(
+        description="The recipes that are run, by name, and pretrained in any case"
+    )
     get_world: dict[Name, World]
     train_world: TrainWorld | None = None
     erase_concept: dict[Name, _entry("erase")]  # type: ignore[valid-type]
     complete_weights: dict[Name, _entry("complete")]  # type: ignore[valid-type]
     revive_concept: dict[Name, _entry("revive")]  # type: ignore[valid-type]
+    consult_oracle: dict[Name, Oracle]  # type: ignore[valid-type]
     generate_images: GenerateImages
     score_images: ScoreImages
     compare_both_sides: CompareBothSides
+    climb_ladder: ClimbLadder
+    measure_spectrum: MeasureSpectrum
     make_tables: MakeTables
     make_figures: MakeFigures
     make_report: MakeReport
@@ -192,7 +222,7 @@ def _merge(into: dict[str, Any], overlay: Mapping[str, Any]) -> None:
 
 
 def check_params(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the params with every value of its declared type, and only the keys that were given.
+    """Return the params with every value of its declared type, only the keys that were given and the recipes to run.
 
     `1e-5` is a string in YAML 1.1 (Snakemake) and a number in YAML 1.2 (DVC): here it becomes the number.
 
@@ -207,6 +237,11 @@ def check_params(config: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(f"params: {_sentence(error, config)}") from error
     checked = params.model_dump(exclude_unset=True)
     _check_names(checked)
+    if checked["run"] != "all":
+        checked["recipes"] = {
+            name: recipe for name, recipe in checked["recipes"].items() if name in (PRETRAINED, *checked["run"])
+        }
+    _check_starts(checked["recipes"])
     return checked
 
 
@@ -238,35 +273,63 @@ def _check_names(params: dict[str, Any]) -> None:
             raise UserError(f"params: {where} has no eraser: name one of {', '.join(params['erase_concept'])}")
         if "reviver" in recipe:
             known(recipe["reviver"], params["revive_concept"], "reviver", where)
+        if "oracle" in recipe:
+            known(recipe["oracle"], params["consult_oracle"], "oracle", where)
+            if "reviver" in recipe:
+                raise UserError(
+                    f"params: {where} has a reviver and an oracle: leave one, for each fills in the same entries"
+                )
+    for name in params["run"] if params["run"] != "all" else ():
+        known(name, params["recipes"], "recipe", "run")
     for name, entry in params["revive_concept"].items():
         if "completer" in entry:
             known(entry["completer"], params["complete_weights"], "completer", f"revive_concept.{name}")
+    for name in params["climb_ladder"]["completers"]:
+        known(name, params["complete_weights"], "completer", "climb_ladder.completers")
+
+
+def _check_starts(recipes: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuse a revived model without the erased one beside it, with which the tables compare it."""
+    erased = [recipe["eraser"] for recipe in recipes.values() if recipe.keys() == {"eraser"}]
+    for name, recipe in recipes.items():
+        if recipe and recipe["eraser"] not in erased:
+            raise UserError(
+                f"params: recipes.{name} is compared with the erased model, which is not run: "
+                f"add a recipe {{eraser: {recipe['eraser']}}} to recipes and to run"
+            )
 
 
 def _sentence(error: ValidationError, config: Mapping[str, Any]) -> str:
     """Turn the first finding of pydantic into one sentence with the mend."""
-    # A misspelt key also looks like a missing one, and the former says more.
-    first = min(error.errors(), key=lambda finding: finding["type"] != UNKNOWN_KEY)
+    # A misspelt key also looks like a missing one, and the former says more; so does the deepest part of a value.
+    first = min(error.errors(), key=lambda found: (found["type"] != UNKNOWN_KEY, -len(_path(found["loc"], config))))
     kind, context = first["type"], first.get("ctx", {})
-    path, value = [], config
-    for part in first["loc"]:
-        # The tag of a union is in `loc` but not in the file.
-        if isinstance(value, list) or part in value:
-            path.append(str(part))
-            value = value[part]  # type: ignore[index]
+    path = _path(first["loc"], config)
     where = ".".join(path)
+    # A value that may be of several types has a finding for each.
+    same = [found for found in error.errors() if found["type"] != UNKNOWN_KEY and _path(found["loc"], config) == path]
     if kind == UNKNOWN_KEY:
         return f"unknown key '{context['key']}' in {where or 'the file'}: {context['hint']}"
     if kind in ("missing", "union_tag_not_found"):
         key = "method" if kind == "union_tag_not_found" else first["loc"][-1]
         return f"{where or 'the file'} lacks the key '{key}': add it"
-    if kind in ("union_tag_invalid", "literal_error"):
+    if kind in ("union_tag_invalid", "literal_error") and len(same) == 1:
         key = "method" if kind == "union_tag_invalid" else path[-1]
         word = str(context.get("tag", first["input"]))
         valid = re.findall(r"'([^']*)'", context.get("expected_tags") or context["expected"])
         return f"unknown {key} '{word}' in {where}: {nearest(word, valid)}"
-    message = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return f"{where} is {first['input']!r}, but {message}"
+    messages = [found["msg"].removeprefix("Input ").removeprefix("Value error, ") for found in same]
+    return f"{where} is {first['input']!r}, but {', or '.join(messages)}"
+
+
+def _path(places: tuple[int | str, ...], config: Mapping[str, Any]) -> list[str]:
+    """Return where a finding is in the file: the tag of a union is in pydantic's place but not there."""
+    path, value = [], config
+    for part in places:
+        if isinstance(value, list) and isinstance(part, int) or isinstance(value, Mapping) and part in value:
+            path.append(str(part))
+            value = value[part]  # type: ignore[index]
+    return path
 
 
 def json_schema() -> str:

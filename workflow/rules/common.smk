@@ -32,6 +32,7 @@ wildcard_constraints:
     eraser=one_of(config["erase_concept"]),
     completer=one_of(config["complete_weights"]),
     reviver=one_of(config["revive_concept"]),
+    oracle=one_of(config["consult_oracle"]),
     prompt_set="erased|preserved",
     judge="object|style|clip",
 
@@ -47,11 +48,11 @@ def code_of(stage, *methods):
     return [os.path.relpath(file) for file in files]
 
 
-def method_code(section, room, wildcard):
+def method_code(stage, room, wildcard, section=None):
     """An input function: the code of a stage with the method that the wildcard's entry in params names."""
 
     def code(wildcards):
-        return code_of(section, f"{room}.{config[section][wildcards[wildcard]]['method']}")
+        return code_of(stage, f"{room}.{config[section or stage][wildcards[wildcard]]['method']}")
 
     return code
 
@@ -95,6 +96,8 @@ def audited_model(wildcards):
     place = {"world": wildcards.world, "concept": wildcards.concept}
     if "reviver" in recipe:
         return collect(rules.revive_concept.output.model, **place, **recipe)
+    if "oracle" in recipe:
+        return collect(rules.consult_oracle.output.model, **place, **recipe)
     return collect(rules.erase_concept.output.model, **place, **recipe) if recipe else []
 
 
@@ -119,6 +122,8 @@ def _steps(chain):
         if completer:
             yield "completer", "complete_weights", completer
         yield "reviver", "revive_concept", chain["reviver"]
+    if "oracle" in chain:
+        yield "oracle", "consult_oracle", chain["oracle"]
 
 
 def cells(stage, *prompt_sets):
@@ -130,19 +135,41 @@ def cells(stage, *prompt_sets):
                 yield f"results/{stage}/{config['world']}/{recipe}/{concept}/{prompt_set}.parquet"
 
 
+def other_concept(wildcards):
+    """The concept after this one, the first after the last; none when there is but one."""
+    concepts = config["concepts"]
+    return concepts[(concepts.index(wildcards.concept) + 1) % len(concepts)] if len(concepts) > 1 else ""
+
+
+def other_mask(wildcards):
+    """The mask of the other concept, for the attacker who has no better one."""
+    place = {"world": wildcards.world, "eraser": wildcards.eraser, "concept": other_concept(wildcards)}
+    return collect(rules.erase_concept.output.mask, **place) if place["concept"] else []
+
+
 def both_sides():
-    """The analyses of every eraser and completer that a recipe uses, for every concept."""
+    """The analyses of every eraser and completer that a recipe uses, in the recipes' order, for every concept."""
     chains = [dict((step, name) for step, _, name in _steps(recipe)) for recipe in config["recipes"].values()]
-    pairs = sorted({(chain["eraser"], chain["completer"]) for chain in chains if "completer" in chain})
+    pairs = dict.fromkeys((chain["eraser"], chain["completer"]) for chain in chains if "completer" in chain)
+    everywhere = {"world": config["world"], "concept": config["concepts"]}
+    found = []
+    for eraser, completer in pairs:
+        found += collect(rules.compare_both_sides.output, **everywhere, eraser=eraser, completer=completer)
+    for eraser in dict.fromkeys(eraser for eraser, _ in pairs):
+        completers = config["climb_ladder"]["completers"]
+        found += collect(rules.climb_ladder.output, **everywhere, eraser=eraser, completer=completers)
+        found += collect(rules.measure_spectrum.output, **everywhere, eraser=eraser)
+    return found
+
+
+def revived_models():
+    """The models that keep a share of recovered signs, which each of them tells."""
     return [
         path
-        for eraser, completer in pairs
+        for recipe in config["recipes"].values()
+        if "keep" in config["revive_concept"].get(recipe.get("reviver"), {})
         for path in collect(
-            rules.compare_both_sides.output,
-            world=config["world"],
-            concept=config["concepts"],
-            eraser=eraser,
-            completer=completer,
+            rules.revive_concept.output.model, world=config["world"], concept=config["concepts"], **recipe
         )
     ]
 

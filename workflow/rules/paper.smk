@@ -5,6 +5,7 @@ rule make_tables:
     input:
         scores=list(cells("score_images", *PROMPT_SETS)),
         both_sides=both_sides(),
+        revived=revived_models(),
         code=code_of("make_tables"),
     output:
         table1=report(
@@ -26,6 +27,26 @@ rule make_tables:
             labels={"table": "6: sign accuracy"},
         ),
         signs="results/paper/tables/signs.csv",
+        alignment="results/paper/tables/alignment.csv",
+        reliability=report(
+            "results/paper/tables/reliability.csv",
+            caption="../report/reliability.rst",
+            category="Tables",
+            labels={"table": "reliability: predicted and observed sign accuracy"},
+        ),
+        ladder=report(
+            "results/paper/tables/ladder.csv",
+            caption="../report/ladder.rst",
+            category="Tables",
+            labels={"table": "ladder: sign accuracy by what is known of the mask"},
+        ),
+        spectrum=report(
+            "results/paper/tables/spectrum.csv",
+            caption="../report/spectrum.rst",
+            category="Tables",
+            labels={"table": "spectrum: structure of each layer"},
+        ),
+        keep="results/paper/tables/keep.csv",
         metrics="results/paper/metrics.json",
     log:
         "logs/make_tables.log",
@@ -48,6 +69,7 @@ rule make_tables:
         python -m regrow make_tables \
             --scores {input.scores:q} \
             --both-sides {input.both_sides:q} \
+            --revived {input.revived:q} \
             --labels {params.labels:q} \
             --n {params.n} \
             --confidence {params.confidence} \
@@ -61,9 +83,9 @@ rule make_figures:
     input:
         images=list(cells("generate_images", "erased")),
         scores=list(cells("score_images", "erased")),
+        spectra=[path for path in both_sides() if path.endswith("spectrum.parquet")],
         table1=rules.make_tables.output.table1,
-        table5=rules.make_tables.output.table5,
-        table6=rules.make_tables.output.table6,
+        tables=rules.make_tables.output,
         published=files_in(in_repository("data/published")),
         code=code_of("make_figures"),
     output:
@@ -91,7 +113,38 @@ rule make_figures:
             category="Figures",
             labels={"figure": "Alignment of magnitudes"},
         ),
+        reliability=report(
+            "results/paper/figures/reliability.png",
+            caption="../report/reliability_figure.rst",
+            category="Figures",
+            labels={"figure": "Predicted and observed sign accuracy"},
+        ),
+        ladder=report(
+            "results/paper/figures/ladder.png",
+            caption="../report/ladder_figure.rst",
+            category="Figures",
+            labels={"figure": "What knowing the mask is worth"},
+        ),
+        spectrum=report(
+            "results/paper/figures/spectrum.png",
+            caption="../report/spectrum_figure.rst",
+            category="Figures",
+            labels={"figure": "Singular values of each layer"},
+        ),
         concepts=collect("results/paper/figures/concept_{concept}.png", concept=config["concepts"]),
+        # Fig. 2 of the paper; a run without oracles has none.
+        oracles=(
+            [
+                report(
+                    "results/paper/figures/oracles.png",
+                    caption="../report/oracles.rst",
+                    category="Figures",
+                    labels={"figure": "True signs and true magnitudes"},
+                )
+            ]
+            if any("oracle" in recipe for recipe in config["recipes"].values())
+            else []
+        ),
     log:
         "logs/make_figures.log",
     benchmark:
@@ -115,6 +168,7 @@ rule make_figures:
         python -m regrow make_figures \
             --images {input.images:q} \
             --scores {input.scores:q} \
+            --spectra {input.spectra:q} \
             --tables {params.tables:q} \
             --published {params.published:q} \
             --labels {params.labels:q} \

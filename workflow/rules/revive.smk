@@ -1,5 +1,5 @@
 # The attacker's side: complete_weights and revive_concept see the published model and nothing else.
-# compare_both_sides is no attacker: it reads the base model too and says so in its name.
+# consult_oracle is no attacker: it reads the base model too and says so in its name.
 
 
 rule complete_weights:
@@ -73,19 +73,17 @@ rule revive_concept:
         """
 
 
-rule compare_both_sides:
+rule consult_oracle:
     input:
         world=rules.get_world.output.world,
         model=rules.erase_concept.output.model,
-        completed=rules.complete_weights.output.completed,
-        code=code_of("compare_both_sides"),
+        code=code_of("consult_oracle"),
     output:
-        signs="results/compare_both_sides/{world}/{eraser}/{completer}/{concept}/signs.parquet",
-        alignment="results/compare_both_sides/{world}/{eraser}/{completer}/{concept}/alignment.parquet",
+        model="results/consult_oracle/{world}/{eraser}/{oracle}/{concept}/model.safetensors",
     log:
-        "logs/compare_both_sides/{world}/{eraser}/{completer}/{concept}.log",
+        "logs/consult_oracle/{world}/{eraser}/{oracle}/{concept}.log",
     benchmark:
-        "logs/compare_both_sides/{world}/{eraser}/{completer}/{concept}.tsv"
+        "logs/consult_oracle/{world}/{eraser}/{oracle}/{concept}.tsv"
     conda:
         "../../envs/regrow.yaml"
     threads: 1
@@ -94,17 +92,13 @@ rule compare_both_sides:
         gpu=0,
         runtime=60,
     params:
-        **config["compare_both_sides"],
+        options=method_options("consult_oracle", "oracle"),
     shell:
         """
-        python -m regrow compare_both_sides \
+        python -m regrow consult_oracle \
             --world {input.world:q} \
             --model {input.model:q} \
-            --completed {input.completed:q} \
-            --concept {wildcards.concept:q} \
-            --keeps {params.keeps} \
-            --quantiles {params.quantiles} \
-            --out-signs {output.signs:q} \
-            --out-alignment {output.alignment:q} \
+            --options {params.options:q} \
+            --out {output.model:q} \
             >{log:q} 2>&1
         """

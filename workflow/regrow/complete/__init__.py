@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regrow.confidence import Meaning
 from regrow.errors import UserError, nearest
 from regrow.methods import find_method, method_names
 
@@ -31,16 +32,19 @@ class Completion:
         float32, the shape of the input, on the CPU. Observed entries carry the input's values bit for bit.
     confidence : Tensor
         float32, same shape, at least 0, on the CPU. Higher means a surer sign; 0 at observed entries and where
-        nothing is known. Only the order is comparable between methods.
+        nothing is known. Only the order is comparable between methods, unless `confidence_is` says what it means.
     trace : list of dict
         One record per step: `step` (int), `objective` (float, the method's own, NaN where it has none), `change`
         (relative change of the matrix in the step), `seconds` since the start, `note` (str, a warning for the reader
         or empty).
+    confidence_is : str
+        What `confidence` means; see `regrow.confidence`.
     """
 
     values: Tensor
     confidence: Tensor
     trace: list[dict[str, Any]]
+    confidence_is: Meaning = "order"
 
 
 def record(step: int, objective: float, change: float, seconds: float, note: str = "") -> dict[str, Any]:
@@ -110,7 +114,7 @@ def complete_matrix(
     trace = done.trace
     if notes:
         trace = [{**trace[0], "note": "; ".join(filter(None, [trace[0]["note"], *notes]))}, *trace[1:]]
-    return Completion(values, confidence, trace)
+    return Completion(values, confidence, trace, done.confidence_is)
 
 
 def _check(weights: Tensor, mask: Tensor) -> None:

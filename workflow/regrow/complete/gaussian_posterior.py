@@ -2,7 +2,7 @@
 
 import math
 import time
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch.special import log_ndtr, ndtri
 
 from regrow.complete import Completion, record
 from regrow.complete._conditional import conditional_step, conditional_variance
+from regrow.confidence import Meaning
 from regrow.errors import UserError, nearest
 
 MAGNITUDES = ("large", "any")
@@ -23,7 +24,7 @@ def gaussian_posterior(
     mask: Tensor,
     seed: int = 0,
     *,
-    magnitudes: str = "large",
+    magnitudes: Literal["any", "large"] = "large",
     shrinkage: float | None = None,
     tolerance: float = 1e-3,
     max_steps: int = 30,
@@ -96,7 +97,8 @@ def gaussian_posterior(
         y, column_scale = y * kept, column_scale / kept
         y, confidence = _mean_field(y, missing, precision, threshold, tolerance, max_steps, trace, start)
     values = y * row_scale * column_scale
-    return Completion(*((values, confidence) if wide else (values.T, confidence.T)), trace)
+    meaning: Meaning = "deviations" if magnitudes == "any" else "log_odds"
+    return Completion(*((values, confidence) if wide else (values.T, confidence.T)), trace, meaning)
 
 
 def unit_scales(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:

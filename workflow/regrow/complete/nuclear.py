@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,7 +18,13 @@ LENGTHEN = 1.2
 
 
 def nuclear(
-    weights: Tensor, mask: Tensor, seed: int = 0, *, tolerance: float = 1e-5, max_steps: int = 500, solver: str = "fast"
+    weights: Tensor,
+    mask: Tensor,
+    seed: int = 0,
+    *,
+    tolerance: float = 1e-5,
+    max_steps: int = 500,
+    solver: Literal["fast", "released"] = "fast",
 ) -> Completion:
     """Complete a matrix with the least nuclear norm that agrees with every observed entry.
 

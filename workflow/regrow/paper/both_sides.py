@@ -1,22 +1,22 @@
-"""Read the files of compare_both_sides, which knows the pretrained weights."""
+"""Read the files of the analyses that know the pretrained weights."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from regrow.errors import UserError
 from regrow.paper.parquet import read_parquet
 
-ALL = "all"  # all layers of a concept; in tables 5, 6 and signs also all concepts
-_SIGNS: tuple[str, ...] = ("concept", "layer", "k", "part", "n", "correct")
-_ALIGNMENT: tuple[str, ...] = ("concept", "layer", "r", "p", "count")
+ALL = "all"  # all layers of a concept; in the tables also all concepts
 
 
 @dataclass(frozen=True)
 class SignCount:
     """How many of `n` completed weights have the pretrained sign, among the `k` largest (``top``) or the ``rest``."""
 
+    eraser: str
+    completer: str
     concept: str
     layer: str
     k: float
@@ -29,6 +29,8 @@ class SignCount:
 class Overlap:
     """How many pruned positions are in group `r` by completed and `p` by pretrained magnitude; 1 is the largest."""
 
+    eraser: str
+    completer: str
     concept: str
     layer: str
     r: int
@@ -37,53 +39,124 @@ class Overlap:
 
 
 @dataclass(frozen=True)
+class ConfidenceBin:
+    """How many of `n` signs are right in a bin by confidence; `predicted` is None where that is only an order."""
+
+    eraser: str
+    completer: str
+    concept: str
+    layer: str
+    bin: int
+    low: float
+    high: float
+    predicted: float | None
+    n: int
+    correct: int
+
+
+@dataclass(frozen=True)
+class RungCount:
+    """How many of `n` truly pruned weights an attacker finds, gives a sign and gives the right one."""
+
+    eraser: str
+    completer: str
+    concept: str
+    rung: str
+    note: str
+    n: int
+    covered: int
+    guessed: int
+    correct: int
+
+
+@dataclass(frozen=True)
+class LayerSpectrum:
+    """Singular values of a layer (`matrix` base, pruned or permuted) after scaling, and what they sum up to."""
+
+    eraser: str
+    concept: str
+    layer: str
+    matrix: str
+    rows: int
+    columns: int
+    density: float
+    edge: float
+    effective_rank: float
+    above_edge: float
+    singular_values: list[float]
+
+
+# Files are told apart by a column that no other kind has; the stage that makes each is named in errors.
+_KINDS: dict[str, tuple[type, str, str]] = {
+    "part": (SignCount, "signs", "compare_both_sides"),
+    "r": (Overlap, "alignment", "compare_both_sides"),
+    "bin": (ConfidenceBin, "reliability", "compare_both_sides"),
+    "rung": (RungCount, "ladder", "climb_ladder"),
+    "matrix": (LayerSpectrum, "spectrum", "measure_spectrum"),
+}
+
+
+@dataclass(frozen=True)
 class BothSides:
-    """Counts of every concept, layer by layer and pooled over its layers (layer ``all``)."""
+    """Counts of every eraser, completer, concept and layer, also pooled over the layers of a concept (``all``)."""
 
     signs: tuple[SignCount, ...]
     alignment: tuple[Overlap, ...]
+    reliability: tuple[ConfidenceBin, ...] = ()
+    ladder: tuple[RungCount, ...] = ()
+    spectra: tuple[LayerSpectrum, ...] = ()
+
+    def first(self) -> "BothSides":
+        """Return signs and alignment of the first eraser and completer alone: tables 5 and 6 are of one."""
+        pair = next(((sign.eraser, sign.completer) for sign in self.signs), ("", ""))
+        return BothSides(
+            tuple(sign for sign in self.signs if (sign.eraser, sign.completer) == pair),
+            tuple(overlap for overlap in self.alignment if (overlap.eraser, overlap.completer) == pair),
+        )
 
 
 def read_both_sides(paths: Sequence[Path], labels: Mapping[str, str]) -> BothSides:
-    """Read signs and alignment files, told apart by their columns; none at all when no recipe completes weights.
+    """Read the files of compare_both_sides, climb_ladder and measure_spectrum; none when no recipe completes weights.
 
     Raises
     ------
     UserError
         When a file cannot be read, is empty, holds a null, an unknown concept or one already read, or when a concept
-        lacks one of the two.
+        lacks a file that another one has.
     """
-    rows: dict[tuple[str, ...], list[dict[str, Any]]] = {_SIGNS: [], _ALIGNMENT: []}
-    seen: dict[tuple[tuple[str, ...], str], Path] = {}
+    rows: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
+    seen: dict[tuple[str, ...], Path] = {}
     for path in paths:
         found, _ = read_parquet(path)
-        kind = _SIGNS if found and "part" in found[0] else _ALIGNMENT
-        found, _ = read_parquet(path, kind)
         if not found:
             raise UserError(
                 f"{path} holds no rows: too few weights were pruned to compare, erase more or leave its recipe out"
             )
+        kind = next((marker for marker in _KINDS if marker in found[0]), "part")
+        row_type = _KINDS[kind][0]
+        names = [field.name for field in fields(row_type)]
+        found, _ = read_parquet(path, names)
+        may_be_null = {name for name, hint in get_type_hints(row_type).items() if hint == float | None}
         for row in found:
-            if any(row[column] is None for column in kind):
-                raise UserError(f"{path} holds a missing value: delete it and run compare_both_sides again")
+            if any(row[name] is None for name in names if name not in may_be_null):
+                raise UserError(f"{path} holds a missing value: delete it and run {_KINDS[kind][2]} again")
             if row["concept"] not in labels:
                 raise UserError(
                     f"{path} is of concept '{row['concept']}', which is not in the audit: leave the file out"
                 )
-            other = seen.setdefault((kind, row["concept"]), path)
+            key = (kind, row["eraser"], row.get("completer", ""), row["concept"])
+            other = seen.setdefault(key, path)
             if other != path:
                 raise UserError(
-                    f"{path} and {other} are both of concept '{row['concept']}': "
-                    "tables 5 and 6 are of one eraser and one completer"
+                    f"{path} and {other} are both of concept '{row['concept']}', one eraser and one completer: give one"
                 )
-        rows[kind] += found
-    for kind in rows:
+            rows[kind].append(row_type(**{name: row[name] for name in names}))
+    for kind, eraser, completer, _ in list(seen):
         for concept in labels:
-            if seen and (kind, concept) not in seen:
-                raise UserError(
-                    f"no {'signs' if kind == _SIGNS else 'alignment'} for concept '{concept}': run compare_both_sides"
-                )
-    return BothSides(
-        tuple(SignCount(**{name: row[name] for name in _SIGNS}) for row in rows[_SIGNS]),
-        tuple(Overlap(**{name: row[name] for name in _ALIGNMENT}) for row in rows[_ALIGNMENT]),
-    )
+            if (kind, eraser, completer, concept) not in seen:
+                raise UserError(f"no {_KINDS[kind][1]} for concept '{concept}': run {_KINDS[kind][2]}")
+    for _, eraser, completer, concept in [key for key in seen if key[0] == "part"]:
+        for kind in ("r", "bin"):
+            if (kind, eraser, completer, concept) not in seen:
+                raise UserError(f"no {_KINDS[kind][1]} for concept '{concept}': run {_KINDS[kind][2]}")
+    return BothSides(*(tuple(found) for found in rows.values()))

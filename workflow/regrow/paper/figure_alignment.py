@@ -1,4 +1,4 @@
-"""Heat map of Table 5: ours on the left, the paper's on the right."""
+"""Heat maps of Table 5: one for each completer, then the paper's."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,19 +6,22 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from regrow.paper.alignment import LayerAlignment
 from regrow.paper.both_sides import ALL
-from regrow.paper.charts import chart
+from regrow.paper.charts import nothing, panels, title
 from regrow.paper.published import PublishedAlignment
-from regrow.paper.table5 import Alignment
+from regrow.paper.recipes import completers
 
 
-def draw_alignment(ours: Sequence[Alignment], published: Sequence[PublishedAlignment], path: Path, dpi: int) -> None:
+def draw_alignment(
+    ours: Sequence[LayerAlignment], published: Sequence[PublishedAlignment], path: Path, dpi: int
+) -> None:
     """Draw the share of each completed group R that lies in each pretrained group P and write a PNG.
 
     Parameters
     ----------
-    ours : sequence of Alignment
-        Table 5; all concepts pooled are drawn.
+    ours : sequence of LayerAlignment
+        Long table 5; all concepts and layers pooled are drawn.
     published : sequence of PublishedAlignment
         The paper's Table 5, in a panel of its own.
     path : Path
@@ -26,17 +29,23 @@ def draw_alignment(ours: Sequence[Alignment], published: Sequence[PublishedAlign
     dpi : int
         Dots per inch.
     """
-    with chart(path, 7.6, 3.7, dpi) as figure:
-        left, right = figure.subplots(1, 2)
-        _map(left, {(line.r, line.p): line.share for line in ours if line.concept == ALL}, "This run")
-        _map(right, {(line.r, line.p): line.share for line in published}, "Published: SD v1.5, golf ball")
+    whole = [line for line in ours if line.concept == line.layer == ALL]
+    named = completers(whole) or {("", ""): "nothing"}
+    with panels(path, len(named) + 1, 3.8, dpi, sharey=False) as (_, axes):
+        for here, (pair, name) in zip(axes, named.items(), strict=False):
+            _map(
+                here,
+                {(line.r, line.p): line.share for line in whole if (line.eraser, line.completer) == pair},
+                f"This run: {name}",
+            )
+        _map(axes[-1], {(line.r, line.p): line.share for line in published}, "Published: SD v1.5, golf ball")
 
 
-def _map(axes: Axes, shares: Mapping[tuple[int, int], float], title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=10)
+def _map(axes: Axes, shares: Mapping[tuple[int, int], float], name: str) -> None:
+    title(axes, name)
     axes.spines[:].set_visible(False)
     if not shares:
-        axes.text(0.5, 0.5, "nothing was completed in this run", ha="center", transform=axes.transAxes)
+        nothing(axes)
         axes.set_xticks([])
         axes.set_yticks([])
         return

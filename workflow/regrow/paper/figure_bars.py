@@ -51,5 +51,5 @@ def draw_bars(lines: Sequence[Accuracy], recipes: Sequence[str], path: Path, dpi
             axes.set_xticks(range(len(groups)), [spoken(concept) for concept in groups], rotation=30, ha="right")
             axes.set_xlim(-0.55, len(groups) - 0.45)
         figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(recipes), 6), frameon=False
+            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(recipes), 4), frameon=False
         )

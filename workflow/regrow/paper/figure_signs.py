@@ -1,4 +1,4 @@
-"""Sign accuracy by K: ours on the left, the paper's Table 6 on the right."""
+"""Sign accuracy by K: a panel for each completer, then the paper's Table 6."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,20 +6,21 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from regrow.paper.both_sides import ALL
-from regrow.paper.charts import chart
+from regrow.paper.charts import BLUE, ORANGE, coin, nothing, panels, reach, title
 from regrow.paper.published import PublishedSigns
-from regrow.paper.table6 import SignGroup
+from regrow.paper.recipes import completers
+from regrow.paper.signs import SignAccuracy
 
-_PARTS = {"top": ("#0072B2", "o", "the K largest"), "rest": ("#D55E00", "s", "the rest")}
+_PARTS = {"top": (BLUE, "o", "the K largest"), "rest": (ORANGE, "s", "the rest")}
 
 
-def draw_signs(ours: Sequence[SignGroup], published: Sequence[PublishedSigns], path: Path, dpi: int) -> None:
+def draw_signs(ours: Sequence[SignAccuracy], published: Sequence[PublishedSigns], path: Path, dpi: int) -> None:
     """Draw sign accuracy of the largest completed weights and of the rest and write a PNG.
 
     Parameters
     ----------
-    ours : sequence of SignGroup
-        Table 6; thick lines are all concepts pooled with intervals, thin ones single concepts.
+    ours : sequence of SignAccuracy
+        Long table 6; thick lines are all concepts pooled with intervals, thin ones single concepts.
     published : sequence of PublishedSigns
         The paper's Table 6, in a panel of its own.
     path : Path
@@ -27,42 +28,37 @@ def draw_signs(ours: Sequence[SignGroup], published: Sequence[PublishedSigns], p
     dpi : int
         Dots per inch.
     """
-    with chart(path, 7.6, 3.4, dpi) as figure:
-        left, right = figure.subplots(1, 2, sharey=True)
-        for concept in dict.fromkeys(line.concept for line in ours):
-            for part in _PARTS:
-                _line(
-                    left,
-                    [line for line in ours if (line.concept, line.part) == (concept, part)],
-                    part,
-                    pooled=concept == ALL,
-                )
-        for part, (colour, marker, name) in _PARTS.items():
+    whole = [line for line in ours if line.layer == ALL]
+    named = completers(whole) or {("", ""): "nothing"}
+    with panels(path, len(named) + 1, 3.5, dpi) as (_, axes):
+        for here, (pair, name) in zip(axes, named.items(), strict=False):
+            title(here, f"This run: {name}")
+            _panel(here, [line for line in whole if (line.eraser, line.completer) == pair])
+        theirs = axes[-1]
+        title(theirs, "Published: SD v1.5, golf ball")
+        for part, (colour, marker, label) in _PARTS.items():
             lines = [line for line in published if line.part == part]
-            right.plot(
-                [line.k for line in lines], [line.accuracy for line in lines], color=colour, marker=marker, label=name
+            theirs.plot(
+                [line.k for line in lines], [line.accuracy for line in lines], color=colour, marker=marker, label=label
             )
-        if not ours:
-            left.text(0.5, 0.75, "nothing was completed in this run", ha="center")
-        for axes, title in ((left, "This run"), (right, "Published: SD v1.5, golf ball")):
-            axes.set_title(title, loc="left", fontsize=10)
-            axes.axhline(0.5, color="#777777", linewidth=0.8, linestyle=":")
-            axes.text(0.02, 0.505, "a coin", color="#777777", va="bottom", fontsize=8)
-            axes.set_xlabel("K, share of completed weights kept")
-            axes.set_xlim(0, 1.05)
-            axes.set_ylim(min([0.4, *(line.low for line in ours)]) - 0.05, 1)
-        left.set_ylabel("sign accuracy")
-        right.legend(frameon=False)
+        theirs.legend(frameon=False)
+        for here in axes:
+            coin(here)
+            here.set_xlabel("K, share of completed weights kept")
+            here.set_xlim(0, 1.05)
+            here.set_ylim(min([0.4, *(line.low for line in whole)]) - 0.05, 1.01)
+        axes[0].set_ylabel("sign accuracy")
 
 
-def _line(axes: Axes, lines: Sequence[SignGroup], part: str, pooled: bool) -> None:
-    colour, marker, _ = _PARTS[part]
-    k, accuracy = [line.k for line in lines], [line.accuracy for line in lines]
-    if not pooled:
-        axes.plot(k, accuracy, color=colour, linewidth=0.6, alpha=0.35)
-        return
-    reach = [
-        [max(line.accuracy - line.low, 0) for line in lines],
-        [max(line.high - line.accuracy, 0) for line in lines],
-    ]
-    axes.errorbar(k, accuracy, reach, color=colour, marker=marker, capsize=2)
+def _panel(axes: Axes, lines: Sequence[SignAccuracy]) -> None:
+    if not lines:
+        nothing(axes)
+    for concept in dict.fromkeys(line.concept for line in lines):
+        for part, (colour, marker, _) in _PARTS.items():
+            here = [line for line in lines if (line.concept, line.part) == (concept, part)]
+            k, share = [line.k for line in here], [line.accuracy for line in here]
+            if concept == ALL:
+                length = reach(share, [line.low for line in here], [line.high for line in here])
+                axes.errorbar(k, share, length, color=colour, marker=marker, capsize=2)
+            else:
+                axes.plot(k, share, color=colour, linewidth=0.6, alpha=0.35)

@@ -8,7 +8,7 @@ from typing import Any
 from regrow.errors import UserError
 
 _PUBLISHER = ("eraser", "defence")
-_STEPS = ("eraser", "defence", "completer", "reviver")
+_STEPS = ("eraser", "defence", "completer", "reviver", "oracle")
 # Columns of Table 1 of the paper, in its order; a recipe that is not among them comes behind them.
 PUBLISHED_ORDER = ("pretrained", "pruned", "quantized", "roots_sample", "roots_average", "roots_max")
 _HEADINGS = {
@@ -18,6 +18,12 @@ _HEADINGS = {
     "roots_sample": "Roots, sample",
     "roots_average": "Roots, average",
     "roots_max": "Roots, maximum",
+    "roots_posterior": "Roots, posterior",
+    "roots_auto": "Roots, K chosen",
+    "true_magnitudes": "True magnitudes, random signs",
+    "true_signs_sample": "True signs, sample",
+    "true_signs_average": "True signs, average",
+    "true_signs_max": "True signs, maximum",
 }
 
 
@@ -60,12 +66,12 @@ def steps(recipe: Mapping[str, Any], options: bool) -> str:
 
 
 def roles(recipes: Mapping[str, Mapping[str, Any]]) -> Roles:
-    """Find for every reviver the erased model that it starts from.
+    """Find for every reviver the erased model that it starts from. An oracle is no reviver and takes no part.
 
     Parameters
     ----------
     recipes : mapping
-        Recipe name to its steps ``eraser``, ``defence``, ``reviver``; what is absent is not done.
+        Recipe name to its steps ``eraser``, ``defence``, ``reviver``, ``oracle``; what is absent is not done.
 
     Returns
     -------
@@ -77,7 +83,7 @@ def roles(recipes: Mapping[str, Mapping[str, Any]]) -> Roles:
     UserError
         When there is not exactly one pretrained recipe, no eraser, or a reviver's erased model was not judged.
     """
-    ordered = published_order(recipes)
+    ordered = [name for name in published_order(recipes) if not recipes[name].get("oracle")]
     pretrained = [name for name in ordered if not chain_of(recipes[name])]
     if len(pretrained) != 1:
         raise UserError(
@@ -99,6 +105,28 @@ def roles(recipes: Mapping[str, Mapping[str, Any]]) -> Roles:
     if not bases:
         raise UserError("no recipe erases a concept: add one with an eraser and no reviver")
     return Roles(pretrained[0], tuple(Chain(erased, tuple(names)) for erased, names in revivers.items()))
+
+
+def oracles(recipes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the recipes that an oracle fills in: no attackers, for they know true signs or magnitudes."""
+    return [name for name in published_order(recipes) if recipes[name].get("oracle")]
+
+
+def completers(rows: Iterable[Any]) -> dict[tuple[str, str], str]:
+    """Return a heading for every (eraser, completer) of some rows, in order; one eraser alone is not named."""
+    pairs = list(dict.fromkeys((row.eraser, row.completer) for row in rows))
+    several = len({eraser for eraser, _ in pairs}) > 1
+    return {
+        (eraser, completer): f"{completer}{f' after {eraser}' if several else ''}".replace("_", " ")
+        for eraser, completer in pairs
+    }
+
+
+def layer_heading(layer: str) -> str:
+    """Return a layer's place in the UNet: ``down_blocks.0.attentions.1.transformer...`` is "down 0.1"."""
+    block, *rest = layer.partition(".transformer_blocks")[0].split(".")
+    numbers = ".".join(part for part in rest if part.isdigit())
+    return f"{block.partition('_')[0]} {numbers}".strip()
 
 
 def _publisher(recipe: Mapping[str, Any]) -> str:

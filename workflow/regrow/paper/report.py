@@ -12,19 +12,23 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 from regrow import __version__
 from regrow.errors import UserError
 from regrow.paper import verdict as judging
+from regrow.paper.alignment import LayerAlignment
 from regrow.paper.both_sides import ALL
+from regrow.paper.keep import Kept
+from regrow.paper.ladder import Rung
 from regrow.paper.metrics import revival_rate
 from regrow.paper.provenance import counts, flatten, model_digests, settings
 from regrow.paper.published import PRINTED_MEAN, Published
-from regrow.paper.recipes import Chain, Roles, heading, published_order, roles, steps
+from regrow.paper.recipes import Chain, Roles, completers, heading, oracles, published_order, roles, steps
+from regrow.paper.reliability import Reliability, calibration_errors
 from regrow.paper.rows import read_rows
 from regrow.paper.scores import PROMPT_SETS, Scores
-from regrow.paper.signs import SignAccuracy
+from regrow.paper.signs import SignAccuracy, overall
 from regrow.paper.table1 import MEAN, Accuracy, pick
-from regrow.paper.table5 import Alignment
-from regrow.paper.table6 import SignGroup
 from regrow.paper.verdict import percent, spoken
-from regrow.paper.words import GLOSSARY, WORLDS
+from regrow.paper.words import GLOSSARY, RUNGS, WORLDS
+
+_FIGURES = ("grid", "bars", "signs", "alignment", "reliability", "ladder", "spectrum")
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,11 @@ def _context(audit: Audit) -> dict[str, Any]:
         "mean": MEAN,
         **_published(audit.published),
         **_sign_tables(audit.tables),
-        "figures": {name: _data_uri(audit.figures / f"{name}.png") for name in ("grid", "bars", "signs", "alignment")},
+        "keeps": _keeps(audit.tables, lines),
+        "figures": {
+            name: _data_uri(audit.figures / f"{name}.png")
+            for name in (*_FIGURES, *(["oracles"] if oracles(audit.scores.recipes) else []))
+        },
         "settings": {key: settings(audit.scores, key) for key in ("protocol", "sampler", "versions")},
         "digests": model_digests(audit.scores, recipes),
         "counts": counts(cells, recipes),
@@ -169,16 +177,57 @@ def _published(published: Published) -> dict[str, Any]:
 
 
 def _sign_tables(tables: Path) -> dict[str, Any]:
-    table5 = [line for line in read_rows(tables / "table5.csv", Alignment) if line.concept == ALL]
-    table6 = read_rows(tables / "table6.csv", SignGroup)
     signs = read_rows(tables / "signs.csv", SignAccuracy)
+    pooled = [line for line in signs if line.concept == line.layer == ALL]
+    shares = [line for line in read_rows(tables / "alignment.csv", LayerAlignment) if line.concept == line.layer == ALL]
+    errors = calibration_errors(read_rows(tables / "reliability.csv", Reliability))
+    rungs = [line for line in read_rows(tables / "ladder.csv", Rung) if line.concept == ALL]
+    named = completers(signs)
     return {
-        "table5": {(line.r, line.p): line.share for line in table5},
-        "table6": {(line.k, line.part): line for line in table6 if line.concept == ALL},
-        "signs_by_concept": [line for line in signs if line.layer == ALL],
-        "signs_by_layer": [line for line in signs if line.concept == ALL and line.layer != ALL],
+        "completers": named,
+        "table6": {(line.eraser, line.completer, line.k, line.part): line for line in pooled},
+        "table6_k": sorted({line.k for line in pooled}),
+        "table5": {
+            name: {(line.r, line.p): line.share for line in shares if (line.eraser, line.completer) == pair}
+            for pair, name in named.items()
+        },
+        "signs_by_concept": _by_completer(overall(signs), "concept"),
+        "signs_by_layer": _by_completer(
+            [line for line in signs if line.concept == ALL != line.layer and line.k == 1], "layer"
+        ),
+        "calibration_errors": {named[pair]: error for pair, error in errors.items()},
+        "rungs": RUNGS,
+        "ladder": rungs,
+        "completers_of_ladder": completers(rungs),
         "all": ALL,
     }
+
+
+def _by_completer(lines: Sequence[SignAccuracy], key: str) -> dict[str, dict[tuple[str, str], SignAccuracy]]:
+    """Return lines by concept or layer and then by eraser and completer, ``all`` last."""
+    found: dict[str, dict[tuple[str, str], SignAccuracy]] = {}
+    for line in lines:
+        found.setdefault(getattr(line, key), {})[line.eraser, line.completer] = line
+    return dict(sorted(found.items(), key=lambda item: item[0] == ALL))
+
+
+def _keeps(tables: Path, lines: Sequence[Accuracy]) -> list[dict[str, Any]]:
+    """Return, for every reviver that keeps a share of the signs, what it was told, what it kept and what came of it."""
+    kept = read_rows(tables / "keep.csv", Kept)
+    rows = []
+    for recipe, keep in dict.fromkeys((line.recipe, line.keep) for line in kept):
+        shares = [line.kept for line in kept if line.recipe == recipe]
+        rows.append(
+            {
+                "recipe": recipe,
+                "keep": keep,
+                "least": min(shares),
+                "mean": sum(shares) / len(shares),
+                "most": max(shares),
+                "accuracy": pick(lines, MEAN, recipe),
+            }
+        )
+    return rows
 
 
 def _data_uri(path: Path) -> str:

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from regrow.errors import UserError, nearest
 from regrow.files import write_then_rename
@@ -41,6 +41,14 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
             if name not in (lines.fieldnames or ()):
                 raise UserError(f"{path} has no column '{name}': {nearest(name, lines.fieldnames or ())}")
         try:
-            return [kind(**{name: cast(line[name]) for name, cast in types.items()}) for line in lines]
+            return [kind(**{name: _cast(line[name], type_) for name, type_ in types.items()}) for line in lines]
         except (TypeError, ValueError) as error:
             raise UserError(f"{path}, line {lines.line_num}: {error}") from error
+
+
+def _cast(text: str, kind: Any) -> Any:
+    """Return a cell as its field's type; an empty cell of a field that may be None is None."""
+    choices = get_args(kind)
+    if type(None) in choices:
+        return None if text == "" else choices[0](text)
+    return kind(text)

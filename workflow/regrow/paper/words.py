@@ -5,6 +5,14 @@ WORLDS = {
     "sd15": "Stable Diffusion 1.5, the model of the paper, at 512x512 pixels",
 }
 
+RUNGS = {
+    "true_signs": "every pruned weight and its sign (the ceiling)",
+    "exact": "which weights are zero (what anyone sees)",
+    "threshold": "only that small weights were pruned",
+    "other_concept": "the mask of another concept",
+    "random": "how many weights were pruned",
+}
+
 GLOSSARY = {
     "world": "A base model with its judges, concepts and prompts. This report is about one world.",
     "concept": "What is to be erased from the model: here a kind of object.",
@@ -26,6 +34,10 @@ GLOSSARY = {
     "revival rate": "How much of what was erased comes back: 0 % nothing, 100 % as before the erasing.",
     "sign accuracy": "Share of pruned weights whose sign, plus or minus, was guessed right. "
     "Guessing blindly gives about 50 %.",
+    "completer": "A method that guesses pruned weights from the others: nuclear is the paper's, "
+    "gaussian posterior ours.",
+    "oracle": "Not an attack: a model filled in with true signs or true magnitudes, to see what they are worth.",
+    "structure": "What rows of a layer have in common, by which one weight tells of another. Noise has none.",
     "K": "Share of the guessed weights, the largest first, that the reviver keeps.",
     "recipe": "A named chain of eraser and reviver; its result is one model under audit.",
     "digest": "A fingerprint (SHA-256) of a file's bytes: equal digests, equal files.",

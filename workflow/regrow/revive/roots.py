@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 
 from regrow.errors import UserError, nearest
+from regrow.magnitudes import draw_rows, row_magnitudes
+from regrow.methods import Share
 from regrow.models import Completed
+from regrow.revive._auto_keep import surest_signs
 
 MAGNITUDES = ("average", "completed", "max", "sample")
 RANKS = ("confidence", "magnitude")
@@ -17,7 +20,7 @@ def roots(
     weights: Mapping[str, Tensor],
     completed: Completed | None,
     *,
-    keep: float,
+    keep: Share | Literal["auto"],
     magnitude: Literal["average", "completed", "max", "sample"],
     rank: Literal["confidence", "magnitude"],
     seed: int,
@@ -25,10 +28,10 @@ def roots(
     """Fill the missing entries of each FFN2 weight with a recovered sign and a magnitude of the same row.
 
     *faithful* to the published code (methods.md 3.1 C, D) with ``rank="magnitude"``; *variant* with
-    ``rank="confidence"``, which ranks by the completer's own confidence. *interpretation*: a row draws one number for
-    every entry missing in it, in column order, so the draw of an entry does not depend on `keep`. Upstream writes
-    nothing for ``keep=1.0``, here it keeps every sign. Results are float32, upstream's float16, where the margin of
-    `max` vanishes.
+    ``rank="confidence"``, which ranks by the completer's own confidence, and with ``keep="auto"``. *interpretation*: a
+    row draws one number for every entry missing in it, in column order, so the draw of an entry does not depend on
+    `keep`. Upstream writes nothing for ``keep=1.0``, here it keeps every sign. Results are float32, upstream's float16,
+    where the margin of `max` vanishes.
 
     With w the kept weights of a row, mu and sd their mean and population standard deviation, and z ~ N(mu, sd^2), the
     magnitude is max(|z|, max|w| (1 + 1e-6)) for `max` (neuron-max scaling), mean|w| for `average`, |z| for `sample`,
@@ -40,8 +43,9 @@ def roots(
         Published weights, float32, (d, 4d).
     completed : Completed
         The completer's result for the same names.
-    keep : float
-        K, the share of a layer's missing entries whose sign is kept, in (0, 1]; see `retained`.
+    keep : float or str
+        K, the share of a layer's missing entries whose sign is kept, in (0, 1]; see `retained`. ``auto`` chooses it for
+        each layer from the confidences; see `regrow.revive._auto_keep.surest_signs`.
     magnitude : str
         ``max``, ``average``, ``sample`` or ``completed``.
     rank : str
@@ -65,22 +69,27 @@ def roots(
         raise UserError(f"reviver 'roots' has no magnitude '{magnitude}': {nearest(magnitude, MAGNITUDES)}")
     if rank not in RANKS:
         raise UserError(f"reviver 'roots' has no rank '{rank}': {nearest(rank, RANKS)}")
-    if not 0 < keep <= 1:
-        raise UserError(f"reviver 'roots' needs keep in (0, 1], got {keep}: correct params.yaml")
+    if keep != "auto" and not (isinstance(keep, int | float) and 0 < keep <= 1):
+        raise UserError(f"reviver 'roots' needs keep in (0, 1] or 'auto', got {keep}: correct params.yaml")
+    if keep == "auto" and rank != "confidence":
+        raise UserError("reviver 'roots' with keep 'auto' goes by the surest signs: set its rank to confidence")
     if set(weights) != set(completed.values) or any(completed.values[n].shape != w.shape for n, w in weights.items()):
         raise UserError(
             "the completed weights are not those of the published model: run complete_weights on this very model"
         )
+    surest = surest_signs(completed) if keep == "auto" else {}
     generator = torch.Generator("cpu").manual_seed(seed)
     revived = {}
     for name in sorted(weights):
         weight, values, missing = weights[name].float(), completed.values[name], completed.missing[name]
         importance = values.abs() if rank == "magnitude" else completed.confidence[name]
-        sign = torch.where(retained(importance, missing, keep), values.sign(), 0.0)
-        size = (
-            values.abs() if magnitude == "completed" else _row_magnitudes(weight, missing, magnitude, generator, name)
-        )
-        revived[name] = torch.where(missing, sign * size, weight)
+        kept = surest[name] if keep == "auto" else retained(importance, missing, keep)
+        if magnitude == "completed":
+            size = values.abs()
+        else:
+            drawn = draw_rows(weight, missing, generator, name)
+            size = row_magnitudes(weight, missing, drawn, magnitude)
+        revived[name] = torch.where(missing, torch.where(kept, values.sign(), 0.0) * size, weight)
     return revived
 
 
@@ -109,22 +118,3 @@ def retained(importance: Tensor, missing: Tensor, keep: float) -> Tensor:
     if not dropped:
         return missing.clone()
     return missing & (importance > candidates.kthvalue(dropped).values)
-
-
-def _row_magnitudes(weight: Tensor, missing: Tensor, magnitude: str, generator: torch.Generator, name: str) -> Tensor:
-    """Return (d, 4d) magnitudes, drawn where an entry is missing and 0 elsewhere."""
-    sizes = torch.zeros_like(weight)
-    for row in range(weight.shape[0]):
-        gaps = missing[row]
-        if not gaps.any():
-            continue
-        kept = weight[row, ~gaps]
-        if not kept.numel():
-            raise UserError(f"row {row} of {name} has no entry left to take a magnitude from: prune less of it")
-        if magnitude == "average":
-            sizes[row, gaps] = kept.abs().mean()
-            continue
-        mean, deviation = kept.mean(), kept.std(correction=0)
-        drawn = (mean + deviation * torch.randn(int(gaps.sum()), generator=generator)).abs()
-        sizes[row, gaps] = drawn if magnitude == "sample" else drawn.maximum(kept.abs().max() * (1 + 1e-6))
-    return sizes

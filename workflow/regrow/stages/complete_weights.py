@@ -40,8 +40,8 @@ def run(
         The completer's own options.
     out : Path
         Safetensors. For each FFN2 weight: `{name}` float32 completed values (observed entries untouched),
-        `{name}.confidence` float32 (0 at observed entries), `{name}.missing` uint8 inferred mask. The same inputs and
-        seed give the same bytes, whatever `jobs`.
+        `{name}.confidence` float32 (0 at observed entries), `{name}.missing` uint8 inferred mask. The header tells what
+        the confidence means (`regrow.confidence`). The same inputs and seed give the same bytes, whatever `jobs`.
     trace_out : Path
         Parquet with columns layer, step, objective, change, seconds, note.
     seed : int
@@ -98,7 +98,10 @@ def run(
         tensors[name] = done[name].values.contiguous()
         tensors[f"{name}.confidence"] = done[name].confidence.contiguous()
         tensors[f"{name}.missing"] = masks[name].to(torch.uint8)
-    write_tensors(out, tensors, {"model_digest": delta.digest, "method": method, "options": options, "seed": seed})
+    # A layer with nothing to complete has no confidence, and its "order" claims nothing.
+    meaning = next((layer.confidence_is for layer in done.values() if layer.confidence_is != "order"), "order")
+    header = {"model_digest": delta.digest, "method": method, "options": options, "seed": seed}
+    write_tensors(out, tensors, {**header, "confidence_is": meaning})
     steps = [{"layer": name, **record} for name in names for record in done[name].trace]
     table = pd.DataFrame(steps, columns=list(TRACE_COLUMNS)).astype(TRACE_COLUMNS)
     write_then_rename(trace_out, lambda path: table.to_parquet(path, index=False))

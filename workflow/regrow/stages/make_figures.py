@@ -2,25 +2,33 @@
 
 from pathlib import Path
 
+from regrow.paper.alignment import LayerAlignment
+from regrow.paper.both_sides import read_both_sides
 from regrow.paper.figure_alignment import draw_alignment
 from regrow.paper.figure_bars import draw_bars
 from regrow.paper.figure_grid import draw_grid
+from regrow.paper.figure_ladder import draw_ladder
+from regrow.paper.figure_oracles import draw_oracles
+from regrow.paper.figure_reliability import draw_reliability
 from regrow.paper.figure_signs import draw_signs
+from regrow.paper.figure_spectrum import draw_spectrum
 from regrow.paper.figure_strip import draw_strip
+from regrow.paper.ladder import Rung
 from regrow.paper.pictures import Picture, read_images
 from regrow.paper.published import read_published
-from regrow.paper.recipes import published_order, roles
+from regrow.paper.recipes import oracles, published_order, roles
+from regrow.paper.reliability import Reliability
 from regrow.paper.rows import read_rows
 from regrow.paper.scores import ERASED, read_scores
+from regrow.paper.signs import SignAccuracy
 from regrow.paper.table1 import Accuracy
-from regrow.paper.table5 import Alignment
-from regrow.paper.table6 import SignGroup
 from regrow.paper.verdict import shown_recipes, verdicts
 
 
 def run(
     images: list[Path],
     scores: list[Path],
+    spectra: list[Path],
     tables: Path,
     published: Path,
     labels: dict[str, str],
@@ -29,7 +37,9 @@ def run(
     dpi: int,
     out_dir: Path,
 ) -> None:
-    """Write grid.png, bars.png, signs.png, alignment.png and concept_{concept}.png for every concept.
+    """Write grid, bars, signs, alignment, reliability, ladder and spectrum.png, and concept_{concept}.png for each.
+
+    When a recipe consults an oracle also oracles.png, Fig. 2 of the paper; its bars are not among those of bars.png.
 
     Parameters
     ----------
@@ -37,6 +47,8 @@ def run(
         Files of generate_images, prompt set ``erased``, every recipe's.
     scores : list of Path
         Their files of score_images; a picture is found by the digest that was judged.
+    spectra : list of Path
+        Files of measure_spectrum; empty when no recipe completes weights.
     tables : Path
         Folder of make_tables.
     published : Path
@@ -69,9 +81,15 @@ def run(
     accuracies, paper = read_rows(tables / "table1.csv", Accuracy), read_published(published)
 
     draw_grid(pictures, concepts, recipes, out_dir / "grid.png")
-    draw_bars(accuracies, recipes, out_dir / "bars.png", dpi)
-    draw_signs(read_rows(tables / "table6.csv", SignGroup), paper.table6, out_dir / "signs.png", dpi)
-    draw_alignment(read_rows(tables / "table5.csv", Alignment), paper.table5, out_dir / "alignment.png", dpi)
+    knowing = oracles(judged.recipes)
+    draw_bars(accuracies, [recipe for recipe in recipes if recipe not in knowing], out_dir / "bars.png", dpi)
+    if knowing:
+        draw_oracles(accuracies, judged.recipes, out_dir / "oracles.png", dpi)
+    draw_signs(read_rows(tables / "signs.csv", SignAccuracy), paper.table6, out_dir / "signs.png", dpi)
+    draw_alignment(read_rows(tables / "alignment.csv", LayerAlignment), paper.table5, out_dir / "alignment.png", dpi)
+    draw_reliability(read_rows(tables / "reliability.csv", Reliability), out_dir / "reliability.png", dpi)
+    draw_ladder(read_rows(tables / "ladder.csv", Rung), out_dir / "ladder.png", dpi)
+    draw_spectrum(read_both_sides(spectra, labels).spectra, out_dir / "spectrum.png", dpi)
     judgements = [verdicts(accuracies, concepts, parts, chain, confidence) for chain in parts.chains]
     for number, concept in enumerate(concepts):
         rows = shown_recipes([found[number] for found in judgements])

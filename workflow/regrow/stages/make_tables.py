@@ -4,12 +4,17 @@ import json
 from pathlib import Path
 
 from regrow.files import write_text
+from regrow.paper.alignment import LayerAlignment, alignment
 from regrow.paper.both_sides import read_both_sides
+from regrow.paper.keep import Kept, kept_signs
+from regrow.paper.ladder import Rung, ladder
 from regrow.paper.metrics import metrics
 from regrow.paper.recipes import roles
+from regrow.paper.reliability import Reliability, reliability
 from regrow.paper.rows import write_rows
 from regrow.paper.scores import read_scores
 from regrow.paper.signs import SignAccuracy, sign_accuracy
+from regrow.paper.spectrum import Structure, structure
 from regrow.paper.table1 import Accuracy, table1
 from regrow.paper.table5 import Alignment, table5
 from regrow.paper.table6 import SignGroup, table6
@@ -18,20 +23,28 @@ from regrow.paper.table6 import SignGroup, table6
 def run(
     scores: list[Path],
     both_sides: list[Path],
+    revived: list[Path],
     labels: dict[str, str],
     n: int,
     confidence: float,
     out_dir: Path,
     metrics_file: Path,
 ) -> None:
-    """Write table1.csv, table5.csv, table6.csv, signs.csv and the metrics.
+    """Write the paper's tables, those of the analyses and the metrics.
+
+    table1.csv, table5.csv and table6.csv have the paper's form, the last two for the first completer that a recipe
+    uses; alignment.csv and signs.csv are their long forms, of every completer and layer. Beside them reliability.csv,
+    ladder.csv, spectrum.csv and keep.csv.
 
     Parameters
     ----------
     scores : list of Path
         Files of score_images, every recipe's.
     both_sides : list of Path
-        ``signs.parquet`` and ``alignment.parquet`` of every concept; empty when no recipe completes weights.
+        Files of compare_both_sides, in the order of the recipes, climb_ladder and measure_spectrum, of every concept;
+        empty when no recipe completes weights.
+    revived : list of Path
+        Models of revive_concept, which tell the share of signs that they kept.
     labels : dict
         Concept to the judge's label, in the audit's order.
     n : int
@@ -51,10 +64,17 @@ def run(
     judged = read_scores(scores)
     accuracies = table1(judged, labels, n, confidence)
     compared = read_both_sides(both_sides, labels)
+    first = compared.first()
     signs = sign_accuracy(compared.signs, confidence)
-    numbers = metrics(accuracies, signs, roles(judged.recipes), confidence)
+    bins, rungs = reliability(compared.reliability, confidence), ladder(compared.ladder, confidence)
+    numbers = metrics(accuracies, signs, bins, rungs, roles(judged.recipes), confidence)
     write_rows(out_dir / "table1.csv", Accuracy, accuracies)
-    write_rows(out_dir / "table5.csv", Alignment, table5(compared.alignment))
-    write_rows(out_dir / "table6.csv", SignGroup, table6(compared.signs, confidence))
+    write_rows(out_dir / "table5.csv", Alignment, table5(first.alignment))
+    write_rows(out_dir / "table6.csv", SignGroup, table6(first.signs, confidence))
     write_rows(out_dir / "signs.csv", SignAccuracy, signs)
+    write_rows(out_dir / "alignment.csv", LayerAlignment, alignment(compared.alignment))
+    write_rows(out_dir / "reliability.csv", Reliability, bins)
+    write_rows(out_dir / "ladder.csv", Rung, rungs)
+    write_rows(out_dir / "spectrum.csv", Structure, structure(compared.spectra))
+    write_rows(out_dir / "keep.csv", Kept, kept_signs(revived, judged, accuracies))
     write_text(metrics_file, json.dumps(numbers, indent=2) + "\n")
