@@ -116,17 +116,6 @@ def test_same_seed_same_bytes_and_input_untouched(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_no_tensor_is_made_on_the_default_device(method: str) -> None:
-    # With another default device, here one without data, a tensor made without naming its device meets no other.
-    weights, mask = low_rank(40, 120), holes(40, 120)
-    expected = complete_matrix(weights * ~mask, mask, method)
-    with torch.device("meta"):
-        done = complete_matrix(weights * ~mask, mask, method)
-    assert torch.equal(done.values, expected.values)
-    assert torch.equal(done.confidence, expected.confidence)
-
-
-@pytest.mark.parametrize("method", METHODS)
 def test_what_stands_at_missing_entries_is_not_read(method: str) -> None:
     weights, mask = low_rank(12, 40), holes(12, 40)
     assert torch.equal(

@@ -29,7 +29,7 @@ def column_batches(mask: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     counts = mask.sum(0)
     order = torch.argsort(counts, stable=True)
     order = order[counts[order] > 0]
-    sizes = counts[order].tolist()
+    sizes = counts[order].cpu().tolist()  # the one copy to the host: batches are cut by it
     end = len(sizes)
     while end > 0:
         width = sizes[end - 1]
