@@ -1,9 +1,12 @@
 """The choice of audited concepts looks at erasing alone; the surveyor leaves the model as it was."""
 
+from dataclasses import fields
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from regrow.concepts import Concept, Find
@@ -61,3 +64,14 @@ def test_background_and_share_by_hand() -> None:
     image.paste((214, 48, 49), (4, 4, 28, 28))
     assert background_of(image) == "white"
     assert Share(3, 4).value == 0.75
+
+
+def test_the_audited_concepts_are_those_that_the_rule_chooses_from_all_candidates() -> None:
+    root = Path(__file__).parents[2]
+    names = [field.name for field in fields(Trial)]
+    trials = [Trial(**row) for row in pd.read_csv(root / "data/emoji/survey.csv")[names].to_dict("records")]
+    swept = set(pd.read_csv(root / "data/emoji/sweep.csv")["concept"])
+    packs = {path.parent.name for path in (root / "data/emoji/concepts").glob("*/concept.yaml")}
+    assert {trial.concept for trial in trials} == packs - swept
+    audited = yaml.safe_load((root / "params.yaml").read_text())["concepts"]
+    assert audited == list(choose(trials, 12, **RULE))
