@@ -221,7 +221,9 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
                 axis.plot(cell["seconds"], 100 * cell["1.0"], "s", color=points[0].get_color())
         axis.set(xscale="log", xlabel="seconds per matrix", title=matrix_set, ylabel="right signs [%]")
         axis.grid(alpha=0.3)
-    axes[0][0].legend(title="circle: K = 0.2, square: K = 1", fontsize="small")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    title = "circle: the surest fifth (K = 0.2), square: all (K = 1)"
+    figure.legend(handles, labels, title=title, loc="outside lower center", ncols=4)
     figure.savefig(path, dpi=150)
 
 

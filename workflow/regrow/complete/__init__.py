@@ -53,7 +53,12 @@ def record(step: int, objective: float, change: float, seconds: float, note: str
 
 
 def complete_matrix(
-    weights: Tensor, mask: Tensor, method: str = "gaussian_posterior", seed: int = 0, device: str = "cpu", **options: Any
+    weights: Tensor,
+    mask: Tensor,
+    method: str = "gaussian_posterior",
+    seed: int = 0,
+    device: str = "cpu",
+    **options: Any,
 ) -> Completion:
     """Estimate the missing entries of a weight matrix.
 
@@ -65,8 +70,7 @@ def complete_matrix(
     mask : Tensor
         Same shape, bool or integer; True = missing.
     method : str
-        A completer: `gaussian_posterior` (the strongest, and the default), `nuclear` (the paper's code), `soft_impute` (its
-        text).
+        A completer: `gaussian_posterior` (the strongest), `nuclear` (the paper's code), `soft_impute` (its text).
     seed : int
         For methods that draw random numbers; the same seed gives the same bytes.
     device : str
