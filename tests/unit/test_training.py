@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from torch import nn
 
 from regrow.errors import UserError
@@ -111,5 +112,19 @@ def test_text_reaches_the_picture_through_feed_forwards_only_and_training_keeps_
         assert not unet(latents, step, one).sample.equal(unet(latents, step, other).sample)
         for name, parameter in unet.named_parameters():
             if ".ff.net.2." in name:
+                parameter.zero_()
+        assert unet(latents, step, one).sample.equal(unet(latents, step, other).sample)
+
+
+def test_the_committed_unet_is_wired_so() -> None:
+    unet = UNet2DConditionModel.from_pretrained(
+        Path(__file__).parents[2] / "data/emoji/pipeline/unet", dtype=torch.float32
+    )
+    latents, step = torch.randn(1, 8, 8, 8), torch.tensor([500])
+    one, other = torch.randn(2, 1, 24, 128)
+    with torch.no_grad():
+        assert not torch.allclose(unet(latents, step, one).sample, unet(latents, step, other).sample, atol=1e-3)
+        for name, parameter in unet.named_parameters():
+            if name.endswith(".ff.net.2.weight"):
                 parameter.zero_()
         assert unet(latents, step, one).sample.equal(unet(latents, step, other).sample)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regrow.errors import UserError, nearest
-from regrow.models import pipeline_digest
+from regrow.models import Delta, load_delta, pipeline_digest
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,16 @@ class World:
         if name not in self.packs():
             raise UserError(f"world '{self.name}' has no concept '{name}': {nearest(name, self.packs())}")
         return self.concepts / name
+
+    def read_model(self, path: Path) -> Delta:
+        """Read a published delta; one of another world's base is a UserError."""
+        delta = load_delta(path)
+        if delta.base_digest != self.pipeline_digest:
+            raise UserError(
+                f"{path} belongs to base {delta.base_digest[:12]}, not to world '{self.name}': "
+                "give a model of this world"
+            )
+        return delta
 
 
 def read_world(path: Path) -> World:

@@ -8,16 +8,9 @@ from regrow.paper.pooled import pooled
 
 
 @dataclass(frozen=True)
-class LayerAlignment:
+class LayerAlignment(Overlap):
     """One line of alignment.csv: `count` weights of group `r` lie in group `p`, a `share` of group `r`."""
 
-    eraser: str
-    completer: str
-    concept: str
-    layer: str
-    r: int
-    p: int
-    count: int
     share: float
 
 

@@ -9,22 +9,13 @@ from regrow.paper.pooled import pooled
 
 
 @dataclass(frozen=True)
-class Rung:
+class Rung(RungCount):
     """One line of ladder.csv: of `n` truly pruned weights, `accuracy` would have the right sign.
 
     The attacker's mask holds `covered` of them, a share `coverage`; `guessed` of these got a sign and `correct` the
     right one. The others count one half, as a coin would have them.
     """
 
-    eraser: str
-    completer: str
-    concept: str
-    rung: str
-    note: str
-    n: int
-    covered: int
-    guessed: int
-    correct: int
     coverage: float
     accuracy: float
     low: float

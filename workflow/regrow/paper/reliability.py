@@ -9,23 +9,13 @@ from regrow.paper.pooled import pooled
 
 
 @dataclass(frozen=True)
-class Reliability:
+class Reliability(ConfidenceBin):
     """One line of reliability.csv: `n` signs of like confidence; `predicted` should be right, `accuracy` are.
 
     `low` and `high` are the smallest and largest predicted accuracy of the bin; of a completer that only ranks they are
     the bin's share of the ranking and `predicted` is empty. `accuracy_low` and `accuracy_high` are Wilson's limits.
     """
 
-    eraser: str
-    completer: str
-    concept: str
-    layer: str
-    bin: int
-    low: float
-    high: float
-    predicted: float | None
-    n: int
-    correct: int
     accuracy: float
     accuracy_low: float
     accuracy_high: float

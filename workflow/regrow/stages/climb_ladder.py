@@ -19,7 +19,7 @@ from regrow.compare.ladder import EXACT, OTHER, RUNGS, TRUE_SIGNS, attacker_mask
 from regrow.complete import complete_matrix
 from regrow.errors import UserError
 from regrow.files import write_then_rename
-from regrow.models import FFN2, load_delta, read_tensors, read_weights
+from regrow.models import FFN2, read_tensors, read_weights
 from regrow.worlds import read_world
 
 LADDER = pa.schema(
@@ -89,11 +89,7 @@ def run(
             f"climb_ladder needs threshold > 0 and at least 1 job, got {threshold} and {jobs}: correct params.yaml"
         )
     place = read_world(world)
-    delta = load_delta(model)
-    if delta.base_digest != place.pipeline_digest:
-        raise UserError(
-            f"{model} belongs to base {delta.base_digest[:12]}, not to world '{place.name}': give a model of this world"
-        )
+    delta = place.read_model(model)
     published = {name: tensor for name, tensor in sorted(delta.tensors.items()) if name.endswith(FFN2)}
     cut = _masks(mask, published)
     if not any(bool(layer.any()) for layer in cut.values()):

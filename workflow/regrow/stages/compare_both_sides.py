@@ -16,7 +16,7 @@ from regrow.compare.reliability import reliability_table
 from regrow.compare.signs import sign_table
 from regrow.errors import UserError
 from regrow.files import write_then_rename
-from regrow.models import load_delta, read_completed, read_weights
+from regrow.models import read_completed, read_weights
 from regrow.worlds import read_world
 
 _NAMES = [(name, pa.string()) for name in ("eraser", "completer", "concept")]
@@ -106,11 +106,7 @@ def run(
             f"got {list(keeps)}, {quantiles} and {bins}: correct params.yaml"
         )
     place = read_world(world)
-    delta = load_delta(model)
-    if delta.base_digest != place.pipeline_digest:
-        raise UserError(
-            f"{model} belongs to base {delta.base_digest[:12]}, not to world '{place.name}': give a model of this world"
-        )
+    delta = place.read_model(model)
     recovered = read_completed(completed, delta)
     if not any(missing.any() for missing in recovered.missing.values()):
         raise UserError(f"{completed} has no missing entry, so there is nothing to compare: give a pruned model")

@@ -8,7 +8,7 @@ from typing import Any
 
 from regrow.compare.oracle import oracle
 from regrow.errors import UserError
-from regrow.models import FFN2, load_delta, read_weights, save_delta
+from regrow.models import FFN2, read_weights, save_delta
 from regrow.worlds import read_world
 
 
@@ -32,11 +32,7 @@ def run(world: Path, model: Path, options: dict[str, Any], out: Path) -> None:
         A broken file, no FFN2 weight, a model of another world, or the oracle's own.
     """
     place = read_world(world)
-    delta = load_delta(model)
-    if delta.base_digest != place.pipeline_digest:
-        raise UserError(
-            f"{model} belongs to base {delta.base_digest[:12]}, not to world '{place.name}': give a model of this world"
-        )
+    delta = place.read_model(model)
     weights = {name: tensor for name, tensor in delta.tensors.items() if name.endswith(FFN2)}
     if not weights:
         raise UserError(

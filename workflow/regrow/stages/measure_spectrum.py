@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from regrow.compare.spectrum import layer_spectra
 from regrow.errors import UserError
 from regrow.files import write_then_rename
-from regrow.models import FFN2, load_delta, read_weights
+from regrow.models import FFN2, read_weights
 from regrow.worlds import read_world
 
 SPECTRUM = pa.schema(
@@ -51,11 +51,7 @@ def run(world: Path, model: Path, concept: str, eraser: str, copies: int, seed: 
     if copies < 1:
         raise UserError(f"measure_spectrum needs at least 1 permuted copy, got {copies}: correct params.yaml")
     place = read_world(world)
-    delta = load_delta(model)
-    if delta.base_digest != place.pipeline_digest:
-        raise UserError(
-            f"{model} belongs to base {delta.base_digest[:12]}, not to world '{place.name}': give a model of this world"
-        )
+    delta = place.read_model(model)
     names = sorted(name for name in delta.tensors if name.endswith(FFN2))
     true = read_weights(place.pipeline, names)
     rows = [

@@ -99,8 +99,9 @@ def min_snr_weight(alphas_cumprod: torch.Tensor, cap: float = SNR_CAP) -> torch.
 
 
 def activation_density(activations: torch.Tensor) -> torch.Tensor:
-    """Return mean |z| / root mean square of z over the last axis, averaged: 1 when all are alike, 0 when one is alive.
+    """Return mean |z| / root mean square of z over the last axis, averaged.
 
+    It is 1 when all n are alike and 1/sqrt(n) when one lives.
     The square of the ratio is the share of neurons that would give it if the living ones were alike.
     """
     size = activations.square().mean(-1).clamp_min(1e-12).sqrt()

@@ -29,6 +29,7 @@ COLOURS = {
     "white": (245, 245, 245),
 }
 
+# One of these is drawn for a picture, what stands three times thrice as often: styles are the hardest to learn.
 _WITH_OBJECT = (
     "{name}",
     "an emoji of {name}",
