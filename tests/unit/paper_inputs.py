@@ -148,7 +148,16 @@ PAIR = {"eraser": "conceptprune", "completer": "nuclear"}
 def sign_rows(concept: str, layer: str, counts: Mapping[tuple[float, str], tuple[int, int]]) -> list[dict[str, Any]]:
     """Return rows of signs.parquet from (k, part) -> (n, correct)."""
     return [
-        {**PAIR, "concept": concept, "layer": layer, "k": k, "part": part, "n": n, "correct": correct}
+        {
+            **PAIR,
+            "concept": concept,
+            "layer": layer,
+            "k": k,
+            "part": part,
+            "n": n,
+            "correct": correct,
+            "without_sign": int(k == 1),
+        }
         for (k, part), (n, correct) in counts.items()
     ]
 

@@ -88,6 +88,15 @@ def test_half_precision_is_computed_in_float32(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_the_largest_numbers_of_float32_are_completed(method: str) -> None:
+    weights, mask = low_rank(12, 40), holes(12, 40)
+    weights = weights / weights.abs().max()
+    one, huge = (complete_matrix(weights * factor * ~mask, mask, method) for factor in (1.0, 3e38))
+    assert torch.equal(huge.values[~mask], (weights * 3e38)[~mask])
+    assert torch.allclose(huge.values / 3e38, one.values, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("factor", [2.0**-60, 2.0**60])
 def test_scale_by_a_power_of_two_changes_nothing_but_the_scale(method: str, factor: float) -> None:
     weights, mask = low_rank(12, 40), holes(12, 40)

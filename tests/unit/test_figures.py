@@ -17,7 +17,16 @@ from regrow.stages import make_figures, make_tables
 from tests.unit.paper_inputs import CHAINS, LABELS, RIGHT, N, plain, write, write_both_sides, write_scores
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published"
-FIGURES = {"grid.png", "bars.png", "signs.png", "alignment.png", "reliability.png", "ladder.png", "spectrum.png"}
+FIGURES = {
+    "grid.png",
+    "bars.png",
+    "signs.png",
+    "layers.png",
+    "alignment.png",
+    "reliability.png",
+    "ladder.png",
+    "spectrum.png",
+}
 FIGURES |= {"concept_church.png", "concept_spider-web.png"}
 
 
@@ -160,7 +169,7 @@ def test_every_completer_has_its_panel(figures: Path, tmp_path: Path) -> None:
         with Image.open(tmp_path / "figures" / name) as two, Image.open(figures / name) as one:
             assert two.width >= 1.4 * one.width, name
     told = (tmp_path / "tables/signs.csv").read_text().splitlines()
-    assert told[0] == "eraser,completer,concept,layer,k,part,n,correct,accuracy,low,high"
+    assert told[0] == "eraser,completer,concept,layer,k,part,n,correct,accuracy,low,high,without_sign"
     assert sum(",guess," in line for line in told) == sum(",nuclear," in line for line in told) > 0
     # Table 6 stays that of the first.
     assert len((tmp_path / "tables/table6.csv").read_text().splitlines()) == 10

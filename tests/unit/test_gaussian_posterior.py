@@ -13,6 +13,7 @@ from regrow.complete.gaussian_posterior import (
     choose_shrinkage,
     shrunk_precision,
     thresholds,
+    truncated_deviation,
     truncated_mean,
     unit_scales,
 )
@@ -95,6 +96,7 @@ def test_any_is_the_conditional_gaussian_of_the_scaled_matrix() -> None:
         sd = (covariance[m][:, m] - gain @ covariance[o][:, m]).diagonal().sqrt()
         assert torch.allclose(done.values[m, j].double(), mean * row[m, 0] * column[0, j], atol=1e-4)
         assert torch.allclose(done.confidence[m, j].double(), (mean / sd).abs(), atol=1e-3)
+        assert torch.allclose(done.deviation[m, j].double(), sd * row[m, 0] * column[0, j], rtol=1e-3)
 
 
 def test_scales_give_unit_mean_square_over_what_is_observed() -> None:
@@ -157,6 +159,9 @@ def test_truncated_mean_is_the_integral(mean: float, sd: float, threshold: float
     up, down = float(density[grid > 0].sum()), float(density[grid < 0].sum())
     if down > 0:
         assert float(odds) == pytest.approx(math.log(up / down), abs=1e-3)
+    deviation = truncated_deviation(*(torch.tensor(v, dtype=torch.float64) for v in (mean, sd, threshold)))
+    square = (grid.square() * density).sum() / density.sum()
+    assert float(deviation) == pytest.approx(float(square - found**2) ** 0.5, abs=1e-3)
 
 
 def test_truncated_mean_far_out_is_finite_in_float32() -> None:
@@ -164,6 +169,8 @@ def test_truncated_mean_far_out_is_finite_in_float32() -> None:
     assert torch.isfinite(found).all()
     assert torch.isfinite(odds).all()
     assert found.sign().tolist() == [-1, 0, 1]
+    deviation = truncated_deviation(torch.tensor([-40.0, 0.0, 40.0]), torch.tensor(0.3), torch.tensor(5.0))
+    assert deviation.tolist() == pytest.approx([0.3, 5.0, 0.3], abs=0.05)
 
 
 def test_thresholds_are_normal_quantiles_and_what_is_kept_below_them() -> None:
@@ -222,3 +229,24 @@ def test_bad_options(options: dict[str, Any]) -> None:
     weights, mask, _ = draws(4, 30)
     with pytest.raises(UserError, match="completer 'gaussian_posterior'"):
         complete_matrix(weights, mask, "gaussian_posterior", **options)
+
+
+@pytest.mark.parametrize("magnitudes", ["any", "large"])
+def test_the_deviation_has_the_unit_of_the_weights_and_is_infinite_where_nothing_is_known(magnitudes: str) -> None:
+    weights, large, anywhere = draws(10, 80)
+    mask = large if magnitudes == "large" else anywhere
+    mask[:, 7] = True
+    one, big = (
+        complete_matrix(weights * factor, mask, "gaussian_posterior", magnitudes=magnitudes) for factor in (1.0, 1024.0)
+    )
+    assert torch.equal(one.deviation * 1024, big.deviation)
+    assert (one.deviation[~mask] == 0).all()
+    assert torch.isinf(one.deviation[:, 7]).all()
+    known = mask.clone()
+    known[:, 7] = False
+    assert (one.deviation[known] > 0).all()
+    # What is recovered misses the truth by about that much.
+    miss = (one.values - weights)[known] / one.deviation[known]
+    assert 0.6 < float(miss.square().mean().sqrt()) < 1.6
+    tall = complete_matrix(weights.T.contiguous(), mask.T.contiguous(), "gaussian_posterior", magnitudes=magnitudes)
+    assert torch.equal(tall.deviation.T, one.deviation)

@@ -81,6 +81,30 @@ def test_only_missing_images_are_made(world: Path, tmp_path: Path, monkeypatch: 
     assert asked == [4, 5, *range(6)], "another sampler makes every image anew"
 
 
+def test_a_run_of_fewer_images_loses_none(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out.parquet"
+    six = run(world, out, n=6)
+    monkeypatch.setattr(
+        generate_images, "generate", lambda _pipeline, rows, *_: iter([])
+    )  # whatever is asked for fails
+    assert run(world, out, n=4) == six
+    assert run(world, out, n=6) == six
+    monkeypatch.undo()
+    assert len(run(world, out, n=4, guidance=4.0)) == 4, "images of another sampler are no surplus"
+
+
+def test_another_noise_schedule_draws_every_image_anew(tmp_path: Path) -> None:
+    make_world(tmp_path)
+    parts = {name: tmp_path / name for name in ("pipeline", "judges", "concepts")}
+    told, out = tmp_path / "world.json", tmp_path / "out.parquet"
+    get_world.run("tiny", **parts, preserved=tmp_path / "preserved.csv", out=told)
+    before = run(told, out)
+    settings = tmp_path / "pipeline" / "scheduler" / "scheduler_config.json"
+    settings.write_text(settings.read_text().replace('"epsilon"', '"v_prediction"'))
+    after = run(told, out)
+    assert {row["digest"] for row in before}.isdisjoint(row["digest"] for row in after)
+
+
 def test_an_interrupted_run_goes_on(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(world, tmp_path / "whole.parquet", batch=2)
     made, out = generate_images.generate, tmp_path / "killed.parquet"
@@ -124,16 +148,17 @@ def test_a_key_tells_everything_apart() -> None:
     sampler = Sampler("DDIMScheduler", 20, 5.0)
     row = Prompt(0, "a cat", 1, "cat")
     keys = {
-        image_key("m", row, sampler),
-        image_key("n", row, sampler),
-        image_key("m", Prompt(0, "a dog", 1, "cat"), sampler),
-        image_key("m", Prompt(0, "a cat", 2, "cat"), sampler),
-        image_key("m", row, Sampler("DDIMScheduler", 21, 5.0)),
-        image_key("m", row, Sampler("DDIMScheduler", 20, 5.1)),
-        image_key("m", row, Sampler("PNDMScheduler", 20, 5.0)),
+        image_key("m", "x", row, sampler),
+        image_key("m", "y", row, sampler),
+        image_key("n", "x", row, sampler),
+        image_key("m", "x", Prompt(0, "a dog", 1, "cat"), sampler),
+        image_key("m", "x", Prompt(0, "a cat", 2, "cat"), sampler),
+        image_key("m", "x", row, Sampler("DDIMScheduler", 21, 5.0)),
+        image_key("m", "x", row, Sampler("DDIMScheduler", 20, 5.1)),
+        image_key("m", "x", row, Sampler("PNDMScheduler", 20, 5.0)),
     }
-    assert len(keys) == 7
-    assert image_key("m", Prompt(9, "a cat", 1, "other"), sampler) == image_key("m", row, sampler)
+    assert len(keys) == 8
+    assert image_key("m", "x", Prompt(9, "a cat", 1, "other"), sampler) == image_key("m", "x", row, sampler)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_nothing_is_loaded_from_elsewhere(report: str) -> None:
     page = Page(report)
     assert not page.open
     assert all(load.startswith(("data:image/png;base64,", "#")) for load in page.loads)
-    assert sum(load.startswith("data:") for load in page.loads) == 7 + len(LABELS)
+    assert sum(load.startswith("data:") for load in page.loads) == 8 + len(LABELS)
     assert not re.search(r"https?:|//[a-z]|@import|url\(|<script|<link", re.sub(r"base64,[^\"]+", "", report))
 
 

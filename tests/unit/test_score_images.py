@@ -1,6 +1,7 @@
 """Judges: the same scores from any batch size, labels that must exist, and failures that are errors."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,21 @@ def test_weights_that_are_not_numbers(place: Path, tmp_path: Path) -> None:
     save_file(tensors, folder / "model.safetensors")
     with pytest.raises(UserError, match="NaN"):
         load_classifier(folder)
+
+
+def test_a_truncated_clip(place: Path, tmp_path: Path) -> None:
+    judge = shutil.copytree(place / "judges" / "clip", tmp_path / "clip")
+    weights = next(judge.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:200])
+    with pytest.raises(UserError, match="cannot load the judge in .*clip: .*: restore its files"):
+        load_clip(judge)
+
+
+def test_published_weights_that_torchvision_has_not(place: Path, tmp_path: Path) -> None:
+    judge = shutil.copytree(place / "judges" / "object", tmp_path / "object")
+    (judge / "judge.yaml").write_text("architecture: resnet50\nweights: IMAGENET1K_V3\n")
+    with pytest.raises(UserError, match="no weights 'IMAGENET1K_V3' of resnet50: did you mean 'IMAGENET1K_V[12]'"):
+        load_classifier(judge)
 
 
 def test_no_judge(tmp_path: Path) -> None:

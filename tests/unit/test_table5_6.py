@@ -54,8 +54,8 @@ def test_top_and_rest_make_the_whole(files: list[Path]) -> None:
 def test_empty_group_has_no_line() -> None:
     lines = table6(
         [
-            SignCount(*PAIR.values(), "key", "all", 0.2, "top", 0, 0),
-            SignCount(*PAIR.values(), "key", "all", 0.2, "rest", 4, 3),
+            SignCount(*PAIR.values(), "key", "all", 0.2, "top", 0, 0, 0),
+            SignCount(*PAIR.values(), "key", "all", 0.2, "rest", 4, 3, 0),
         ],
         0.95,
     )
@@ -67,8 +67,8 @@ def test_empty_group_has_no_line() -> None:
 
 def test_unequal_k_is_an_error() -> None:
     signs = [
-        SignCount(*PAIR.values(), "key", "all", 0.2, "top", 4, 3),
-        SignCount(*PAIR.values(), "bell", "all", 0.3, "top", 4, 3),
+        SignCount(*PAIR.values(), "key", "all", 0.2, "top", 4, 3, 0),
+        SignCount(*PAIR.values(), "bell", "all", 0.3, "top", 4, 3, 0),
     ]
     with pytest.raises(UserError, match="'key' lack a K"):
         table6(signs, 0.95)
@@ -77,13 +77,17 @@ def test_unequal_k_is_an_error() -> None:
 def test_signs_per_concept_and_layer(files: list[Path]) -> None:
     lines = sign_accuracy(read_both_sides(files, LABELS).signs, 0.95)
     assert {(line.eraser, line.completer) for line in lines} == {tuple(PAIR.values())}
-    assert [(line.concept, line.layer, line.n, line.correct, line.accuracy) for line in lines if line.k == 1] == [
-        ("church", "down.ff.net.2.weight", 200, 130, 0.65),
-        ("church", "all", 200, 130, 0.65),
-        ("spider-web", "down.ff.net.2.weight", 100, 73, 0.73),
-        ("spider-web", "all", 100, 73, 0.73),
-        ("all", "down.ff.net.2.weight", 300, 203, 0.676667),
-        ("all", "all", 300, 203, 0.676667),
+    assert [
+        (line.concept, line.layer, line.n, line.correct, line.accuracy, line.without_sign)
+        for line in lines
+        if line.k == 1
+    ] == [
+        ("church", "down.ff.net.2.weight", 200, 130, 0.65, 1),
+        ("church", "all", 200, 130, 0.65, 1),
+        ("spider-web", "down.ff.net.2.weight", 100, 73, 0.73, 1),
+        ("spider-web", "all", 100, 73, 0.73, 1),
+        ("all", "down.ff.net.2.weight", 300, 203, 0.676667, 2),
+        ("all", "all", 300, 203, 0.676667, 2),
     ]
 
 

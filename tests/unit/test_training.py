@@ -8,6 +8,7 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from regrow.errors import UserError
+from regrow.world import training
 from regrow.world.denoiser import (
     activation_density,
     build_scheduler,
@@ -15,7 +16,7 @@ from regrow.world.denoiser import (
     min_snr_weight,
     wire_text_through_ffn,
 )
-from regrow.world.training import Schedule, train
+from regrow.world.training import Schedule, train, work_folder
 
 SCHEDULE = Schedule(steps=6, batch=4, learning_rate=0.1, seed=5, ema=0.5, checkpoint_every=2)
 
@@ -53,6 +54,27 @@ def test_another_schedule_or_a_damaged_checkpoint_starts_afresh(tmp_path: Path) 
     assert torch.equal(fit(tmp_path / "other"), whole)
     (tmp_path / "other/checkpoint.pt").write_bytes(b"cut short")
     assert torch.equal(fit(tmp_path / "other"), whole)
+
+
+def test_other_pictures_code_or_settings_do_not_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sprites, parts, code = tmp_path / "sprites.parquet", tmp_path / "vae", tmp_path / "code.py"
+    parts.mkdir()
+    files = (sprites, parts / "weights", code)
+    for file in files:
+        file.write_text("first")
+    monkeypatch.setattr(training, "CODE", tmp_path)
+
+    def folder(pictures: int = 100) -> Path:
+        return work_folder(tmp_path / "work", sprites, parts, None, pictures)
+
+    first = folder()
+    assert folder() == first
+    assert first.parent == tmp_path / "work"
+    seen = {first, folder(200)}
+    for file in files:
+        file.write_text("second")
+        seen.add(folder())
+    assert len(seen) == 5
 
 
 def test_the_learning_curve_is_written(tmp_path: Path) -> None:

@@ -68,12 +68,12 @@ def _imports(module: str, path: Path) -> tuple[str, ...]:
 def methods_of(room: str) -> dict[str, ast.FunctionDef]:
     """Return the public function of every method in a room (`erase`, `complete`, `revive`), by method.
 
-    A method is one file `<room>/<method>.py` with a function named `<method>` or `<room>`; the other files are helpers.
+    A method is one file `<room>/<method>.py` with a function named `<method>`; the other files are helpers.
     """
     found = {}
     for path in sorted((PACKAGE / room).glob("[a-z]*.py")):
         for node in _parse(path).body:
-            if isinstance(node, ast.FunctionDef) and node.name in (path.stem, room):
+            if isinstance(node, ast.FunctionDef) and node.name == path.stem:
                 found[path.stem] = node
     return found
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from regrow.errors import UserError
 
+FULL = os.strerror(errno.ENOSPC).lower()  # libraries put it into errors of their own
+
 
 def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with a temporary name beside `path`, then rename it to `path`.
@@ -23,14 +25,25 @@ def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
     try:
         write(temporary)
         os.replace(temporary, path)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise UserError(
-                f"no space left on the disk while writing {path}: free some and run the same command again"
-            ) from error
+    except Exception as error:
+        _explain(error, path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _explain(error: Exception, path: Path) -> None:
+    """Raise a UserError for an error of any library that comes from a full disk.
+
+    torch.save closes its archive after the failed write and raises what that gives; the failed write is its context.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if FULL in str(cause).lower() or isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+            raise UserError(
+                f"no space left on the disk while writing {path}: free some and run the same command again"
+            ) from error
+        cause = cause.__cause__ or cause.__context__
 
 
 def write_text(path: Path, text: str) -> None:
@@ -45,7 +58,13 @@ def digest(path: Path) -> str:
 
 
 def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
-    """Call `fill` with an empty temporary folder beside `path`, then put it in place of `path`."""
+    """Call `fill` with an empty temporary folder beside `path`, then put it in place of `path`.
+
+    Raises
+    ------
+    UserError
+        When the disk is full; the temporary folder is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -53,5 +72,8 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
         fill(temporary)
         shutil.rmtree(path, ignore_errors=True)
         temporary.rename(path)
+    except Exception as error:
+        _explain(error, path)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

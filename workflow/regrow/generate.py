@@ -1,15 +1,21 @@
 """Images as a function of (model, prompt, seed, sampler): batch size, shard and order change nothing."""
 
 import hashlib
+import importlib.metadata
 import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
 
+from regrow.files import digest
 from regrow.prompts import Prompt
+
+LIBRARIES = ("torch", "diffusers", "transformers")
+WEIGHTS = {".safetensors", ".bin", ".msgpack", ".onnx"}  # told by the digest of the model
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,28 @@ class Sampler:
     guidance: float
 
 
-def image_key(model_digest: str, row: Prompt, sampler: Sampler) -> str:
-    """Return the SHA-256 of everything that an image depends on."""
-    told = [model_digest, row.prompt, row.seed, asdict(sampler)]
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that draw."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def means_digest(pipeline: Path) -> str:
+    """Return the SHA-256 of what draws an image beside weights: a pipeline's settings and words, libraries, this file.
+
+    Parameters
+    ----------
+    pipeline : Path
+        Folder of a diffusers pipeline; every file in it counts that holds no weights, such as the noise schedule and
+        the tokenizer.
+    """
+    settings = sorted(path for path in pipeline.rglob("*") if path.is_file() and path.suffix not in WEIGHTS)
+    told = [[(path.relative_to(pipeline).as_posix(), digest(path)) for path in settings], versions()]
+    return hashlib.sha256((json.dumps(told, sort_keys=True) + digest(Path(__file__))).encode()).hexdigest()
+
+
+def image_key(model_digest: str, means: str, row: Prompt, sampler: Sampler) -> str:
+    """Return the SHA-256 of everything that an image depends on; `means` is `means_digest` of the pipeline."""
+    told = [model_digest, means, row.prompt, row.seed, asdict(sampler)]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

@@ -23,6 +23,7 @@ from regrow.methods import Share
 
 PRETRAINED = "pretrained"
 UNKNOWN_KEY = "unknown_key"
+NO_VALUE = "no_value"
 
 # Names become parts of paths, so they hold nothing that means something there.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -36,11 +37,23 @@ class Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
-        for key in data if isinstance(data, Mapping) else ():
+    def _refuse_what_pydantic_lets_pass(cls, data: Any) -> Any:
+        """Refuse unknown keys by a hint, yes and no for 1 and 0, and words for whole numbers.
+
+        A word for another number is welcome: YAML 1.1 reads 1e-5 as one.
+        """
+        for key, value in data.items() if isinstance(data, Mapping) else ():
             if key not in cls.model_fields:
                 context = {"key": str(key), "hint": nearest(str(key), cls.model_fields)}
                 raise PydanticCustomError(UNKNOWN_KEY, "unknown key", context)
+            whole = cls.model_fields[key].annotation is int
+            if any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value])):
+                problem = "yes, no, true and false are no value here: write a number, or the word in quotes"
+            elif whole and isinstance(value, str) and value.strip("+-").isdigit():
+                problem = "a whole number is written without quotes"
+            else:
+                continue
+            raise PydanticCustomError(NO_VALUE, "no value", {"key": key, "value": repr(value), "problem": problem})
         return data
 
 
@@ -310,6 +323,8 @@ def _sentence(error: ValidationError, config: Mapping[str, Any]) -> str:
     same = [found for found in error.errors() if found["type"] != UNKNOWN_KEY and _path(found["loc"], config) == path]
     if kind == UNKNOWN_KEY:
         return f"unknown key '{context['key']}' in {where or 'the file'}: {context['hint']}"
+    if kind == NO_VALUE:
+        return f"{'.'.join([*path, context['key']])} is {context['value']}, but {context['problem']}"
     if kind in ("missing", "union_tag_not_found"):
         key = "method" if kind == "union_tag_not_found" else first["loc"][-1]
         return f"{where or 'the file'} lacks the key '{key}': add it"

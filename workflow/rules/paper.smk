@@ -103,6 +103,7 @@ rule make_figures:
         ),
         signs=report(
             "results/paper/figures/signs.png",
+            "results/paper/figures/layers.png",
             caption="../report/signs.rst",
             category="Figures",
             labels={"figure": "Sign accuracy"},

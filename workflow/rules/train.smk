@@ -40,7 +40,7 @@ rule train_autoencoder:
         "logs/train_autoencoder.tsv"
     conda:
         "../../envs/regrow.yaml"
-    threads: workflow.cores
+    threads: 2  # a number, so that a cluster, which has no `workflow.cores`, gives them too
     resources:
         mem_mb=4000,
         gpu=0,
@@ -102,7 +102,7 @@ rule train_denoiser:
         "logs/train_denoiser.tsv"
     conda:
         "../../envs/regrow.yaml"
-    threads: workflow.cores
+    threads: 2  # a number, so that a cluster, which has no `workflow.cores`, gives them too
     resources:
         mem_mb=6000,
         gpu=0,

@@ -14,8 +14,9 @@ from regrow.revive.roots import retained
 def sign_counts(true: Tensor, values: Tensor, missing: Tensor, keep: float) -> dict[str, tuple[int, int, int]]:
     """Count recovered signs that are right, for the top-K and the rest of one layer.
 
-    *faithful* to methods.md 5.9 with the split of 3.1 C: ``top`` holds the missing entries whose sign an attacker keeps
-    at K, ``rest`` the other missing ones.
+    *faithful* to methods.md 5.9 with the split of 3.1 C: ``top`` holds the missing entries of the largest recovered
+    magnitude, which the paper's attacker keeps at K, ``rest`` the other missing ones. A reviver that ranks by
+    confidence keeps others: for those see `regrow.compare.reliability`.
 
     Parameters
     ----------

@@ -29,7 +29,8 @@ class Completion:
     Attributes
     ----------
     values : Tensor
-        float32, the shape of the input, on the CPU. Observed entries carry the input's values bit for bit.
+        float32, the shape of the input, on the CPU. Observed entries carry the input's values, bit for bit where
+        float32 holds them.
     confidence : Tensor
         float32, same shape, at least 0, on the CPU. Higher means a surer sign; 0 at observed entries and where
         nothing is known. Only the order is comparable between methods, unless `confidence_is` says what it means.
@@ -39,12 +40,16 @@ class Completion:
         or empty).
     confidence_is : str
         What `confidence` means; see `regrow.confidence`.
+    deviation : Tensor, optional
+        float32, same shape, on the CPU: posterior standard deviation of the missing entries in the unit of the
+        weights, 0 at observed entries, infinite where nothing is known. None for a method without a posterior.
     """
 
     values: Tensor
     confidence: Tensor
     trace: list[dict[str, Any]]
     confidence_is: Meaning = "order"
+    deviation: Tensor | None = None
 
 
 def record(step: int, objective: float, change: float, seconds: float, note: str = "") -> dict[str, Any]:
@@ -65,7 +70,7 @@ def complete_matrix(
     Parameters
     ----------
     weights : Tensor
-        Shape (rows, columns), any floating dtype; half precision is computed in float32. Values at missing entries
+        Shape (rows, columns), any floating dtype; all are computed in float32. Values at missing entries
         are ignored, but must be finite.
     mask : Tensor
         Same shape, bool or integer; True = missing.
@@ -102,7 +107,7 @@ def complete_matrix(
     peak = float(observed.abs().max()) if observed.numel() else 0.0
     # A power of two is exact, keeps Gram matrices inside the range of float32 and makes every method blind to the
     # scale.
-    scale = 2.0 ** math.ceil(math.log2(peak)) if peak > 0 else 1.0
+    scale = 2.0 ** min(math.ceil(math.log2(peak)), 127) if peak > 0 else 1.0  # 2^128 is infinite in float32
     notes = _notes(missing)
     if not missing.any() or peak == 0:
         note = "nothing is missing" if not missing.any() else "every observed entry is 0"
@@ -114,12 +119,16 @@ def complete_matrix(
     blank = missing.all(1, keepdim=True) | missing.all(0, keepdim=True)
     values = torch.where(missing, done.values.to("cpu", torch.float32) * scale, source).masked_fill(blank, 0.0)
     confidence = done.confidence.to("cpu", torch.float32).masked_fill(~missing | blank, 0.0)
+    deviation = done.deviation
+    if deviation is not None:
+        deviation = (deviation.to("cpu", torch.float32) * scale).masked_fill(~missing, 0.0)
+        deviation = deviation.masked_fill(missing & blank, math.inf)
     if not (torch.isfinite(values).all() and torch.isfinite(confidence).all()):
         raise FloatingPointError(f"completer '{method}' produced a number that is not finite")
     trace = done.trace
     if notes:
         trace = [{**trace[0], "note": "; ".join(filter(None, [trace[0]["note"], *notes]))}, *trace[1:]]
-    return Completion(values, confidence, trace, done.confidence_is)
+    return Completion(values, confidence, trace, done.confidence_is, deviation)
 
 
 def _check(weights: Tensor, mask: Tensor) -> None:

@@ -46,7 +46,7 @@ def gaussian_posterior(
        kept is below it, by which the scale of step 1 is corrected. The posterior under that knowledge is approximated
        by a product over the entries (mean field): with m_i = u_i - (P u)_i / P_ii and s_i^2 = 1 / P_ii, each u_i is
        replaced by the mean of N(m_i, s_i^2) outside (-t_j, t_j), until nothing changes. So large entries pull each
-       other's signs. Confidence is the log odds of the sign.
+       other's signs. Confidence is the log odds of the sign, the deviation that of the truncated N(m_i, s_i^2).
 
     Parameters
     ----------
@@ -90,15 +90,17 @@ def gaussian_posterior(
     if magnitudes == "any":
         move = conditional_step(precision, precision @ y, missing)
         sd = conditional_variance(precision, missing).clamp_min(torch.finfo(y.dtype).tiny).sqrt()
-        y, confidence = y - move, move.abs() / sd
+        y, confidence, deviation = y - move, move.abs() / sd, sd
         trace.append(record(1, math.nan, float(move.norm() / y.norm()), time.perf_counter() - start))
     else:
         threshold, kept = thresholds(missing)
         y, column_scale = y * kept, column_scale / kept
-        y, confidence = _mean_field(y, missing, precision, threshold, tolerance, max_steps, trace, start)
-    values = y * row_scale * column_scale
+        y, confidence, deviation = _mean_field(y, missing, precision, threshold, tolerance, max_steps, trace, start)
+    values, deviation = y * row_scale * column_scale, deviation * row_scale * column_scale
     meaning: Meaning = "deviations" if magnitudes == "any" else "log_odds"
-    return Completion(*((values, confidence) if wide else (values.T, confidence.T)), trace, meaning)
+    if not wide:
+        values, confidence, deviation = values.T, confidence.T, deviation.T
+    return Completion(values, confidence, trace, meaning, deviation)
 
 
 def unit_scales(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
@@ -175,6 +177,21 @@ def truncated_mean(mean: Tensor, sd: Tensor, threshold: Tensor) -> tuple[Tensor,
     return torch.lerp(down, up, torch.sigmoid(odds)), odds
 
 
+def truncated_deviation(mean: Tensor, sd: Tensor, threshold: Tensor) -> Tensor:
+    """Return the standard deviation of N(mean, sd^2) restricted to magnitudes above a threshold."""
+    mean, sd, threshold = mean.double(), sd.double(), threshold.double()
+    centre, odds = truncated_mean(mean, sd, threshold)
+
+    def square(mean: Tensor) -> Tensor:
+        """Return E[u^2] above t: mean^2 + sd^2 + sd (mean + t) phi(a) / (1 - Phi(a)) with a = (t - mean) / sd."""
+        a = (threshold - mean) / sd
+        hazard = torch.exp(-0.5 * a.square() - math.log(math.sqrt(2 * math.pi)) - log_ndtr(-a))
+        return mean.square() + sd.square() + sd * (mean + threshold) * hazard
+
+    second = torch.lerp(square(-mean), square(mean), torch.sigmoid(odds))
+    return (second - centre.square()).clamp_min(0).sqrt().float()
+
+
 def _mean_field(
     y: Tensor,
     missing: Tensor,
@@ -184,8 +201,11 @@ def _mean_field(
     max_steps: int,
     trace: list[dict[str, Any]],
     start: float,
-) -> tuple[Tensor, Tensor]:
-    """Iterate step 4 of `gaussian_posterior`; `threshold` is per column. Adds to the trace."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Iterate step 4 of `gaussian_posterior`; `threshold` is per column. Adds to the trace.
+
+    Returns the completed matrix, the log odds and the deviations.
+    """
     rows, columns = missing.nonzero(as_tuple=True)
     threshold = threshold[columns]
     diagonal = precision.diagonal()
@@ -210,8 +230,9 @@ def _mean_field(
         if change > 0.9 * last:
             step /= 2  # a sign that flips to and fro
         last = change
-    confidence = torch.zeros_like(y)
+    confidence, deviation = torch.zeros_like(y), torch.zeros_like(y)
     confidence[rows, columns] = odds.abs()
+    deviation[rows, columns] = truncated_deviation(mean, sd, threshold)
     y = y.clone()
     y[rows, columns] = entries
-    return y, confidence
+    return y, confidence, deviation

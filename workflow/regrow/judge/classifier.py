@@ -67,7 +67,11 @@ class Classifier:
             )
             self._load(protocol.folder / weights)
         else:
-            published = torchvision.models.get_model_weights(architecture)[weights]
+            known = torchvision.models.get_model_weights(architecture)
+            if weights not in known.__members__:
+                hint = nearest(weights, known.__members__)
+                raise UserError(f"{protocol.folder}: torchvision has no weights '{weights}' of {architecture}: {hint}")
+            published = known[weights]
             self.labels = [label.lower() for label in published.meta["categories"]]
             self.model = torchvision.models.get_model(architecture, weights=published)
             self.transform = published.transforms()

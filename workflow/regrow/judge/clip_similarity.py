@@ -5,6 +5,7 @@ from pathlib import Path
 import open_clip
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 
 from regrow.errors import UserError
 from regrow.judge import Protocol, read_protocol
@@ -42,7 +43,7 @@ class ClipSimilarity:
                 image_mean=protocol.settings.get("mean"),
                 image_std=protocol.settings.get("std"),
             )
-        except (RuntimeError, OSError, KeyError) as error:
+        except (RuntimeError, OSError, KeyError, ValueError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"cannot load the judge in {protocol.folder}: {reason}: restore its files") from error
         self.tokenizer = open_clip.get_tokenizer(architecture)

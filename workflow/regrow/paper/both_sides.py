@@ -23,6 +23,7 @@ class SignCount:
     part: str
     n: int
     correct: int
+    without_sign: int  # pretrained weights that are exactly 0; they are not among the n
 
 
 @dataclass(frozen=True)

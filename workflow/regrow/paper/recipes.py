@@ -18,6 +18,7 @@ _HEADINGS = {
     "roots_sample": "Roots, sample",
     "roots_average": "Roots, average",
     "roots_max": "Roots, maximum",
+    "roots_soft_impute": "Roots, soft impute",
     "roots_posterior": "Roots, posterior",
     "roots_auto": "Roots, K chosen",
     "true_magnitudes": "True magnitudes, random signs",

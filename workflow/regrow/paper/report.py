@@ -28,7 +28,7 @@ from regrow.paper.table1 import MEAN, Accuracy, pick
 from regrow.paper.verdict import percent, spoken
 from regrow.paper.words import GLOSSARY, RUNGS, WORLDS
 
-_FIGURES = ("grid", "bars", "signs", "alignment", "reliability", "ladder", "spectrum")
+_FIGURES = ("grid", "bars", "signs", "layers", "alignment", "reliability", "ladder", "spectrum")
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,7 @@ def _sign_tables(tables: Path) -> dict[str, Any]:
             name: {(line.r, line.p): line.share for line in shares if (line.eraser, line.completer) == pair}
             for pair, name in named.items()
         },
+        "without_sign": max((line.without_sign for line in overall(pooled)), default=0),
         "signs_by_concept": _by_completer(overall(signs), "concept"),
         "signs_by_layer": _by_completer(
             [line for line in signs if line.concept == ALL != line.layer and line.k == 1], "layer"

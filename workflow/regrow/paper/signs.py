@@ -12,7 +12,8 @@ from regrow.paper.pooled import pooled
 class SignAccuracy:
     """One line of signs.csv: how many of `n` pruned weights were completed with the pretrained sign.
 
-    `part` is ``top`` (the `k` largest of their layer) or ``rest``; K = 1 is every weight.
+    `part` is ``top`` (the `k` largest of their layer) or ``rest``; K = 1 is every weight. `without_sign` pretrained
+    weights are exactly 0: no sign is right there, so they are not among the n.
     """
 
     eraser: str
@@ -26,6 +27,7 @@ class SignAccuracy:
     accuracy: float
     low: float
     high: float
+    without_sign: int
 
 
 def sign_accuracy(signs: Sequence[SignCount], confidence: float) -> list[SignAccuracy]:
@@ -50,10 +52,11 @@ def sign_accuracy(signs: Sequence[SignCount], confidence: float) -> list[SignAcc
         for layer, k, part in sorted(cells, key=lambda key: (key[0] == ALL, key[0], key[1], key[2] != "top")):
             n = sum(sign.n for sign in cells[layer, k, part])
             correct = sum(sign.correct for sign in cells[layer, k, part])
+            without = sum(sign.without_sign for sign in cells[layer, k, part])
             if n:
                 low, high = wilson(correct, n, confidence)
                 shares = (round(correct / n, 6), round(low, 6), round(high, 6))
-                lines.append(SignAccuracy(eraser, completer, concept, layer, k, part, n, correct, *shares))
+                lines.append(SignAccuracy(eraser, completer, concept, layer, k, part, n, correct, *shares, without))
     return lines
 
 

@@ -1,7 +1,6 @@
 """Stage `generate_images`: the images of one model, only those that are missing; it loads the model once for all."""
 
 import hashlib
-import importlib.metadata
 import json
 import logging
 import time
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 from regrow.concepts import ERASED, read_concept
 from regrow.errors import UserError
 from regrow.files import write_then_rename
-from regrow.generate import Sampler, generate, image_key
+from regrow.generate import Sampler, generate, image_key, means_digest, versions
 from regrow.models import load_delta, load_pipeline
 from regrow.prompts import Prompt, erased_rows, preserved_rows, read_prompts
 from regrow.worlds import World, read_world
@@ -93,24 +92,38 @@ def run(
         "model_digest": model_digest,
         "base_digest": place.pipeline_digest,
         "sampler": {"scheduler": sampler.scheduler, "steps": steps, "guidance": guidance},
-        "versions": {name: importlib.metadata.version(name) for name in ("torch", "diffusers", "transformers")},
+        "versions": versions(),
     }
+    means = means_digest(place.pipeline)
     for out, rows in wanted.items():
         log.info("%s, %s, %s: %d images", recipe, concept, out.stem, len(rows))
-        keys = {row: image_key(model_digest, row, sampler) for row in rows}
-        _fill(out, rows, keys, lambda missing: generate(pipeline, missing, sampler, batch), metadata)
+        _fill(
+            out,
+            rows,
+            lambda row: image_key(model_digest, means, row, sampler),
+            lambda missing: generate(pipeline, missing, sampler, batch),
+            metadata,
+        )
 
 
 def _fill(
     out: Path,
     rows: list[Prompt],
-    keys: dict[Prompt, str],
+    key_of: Callable[[Prompt], str],
     draw: Callable[[list[Prompt]], Iterator[list[tuple[Prompt, bytes]]]],
     metadata: dict[str, Any],
 ) -> None:
-    """Write the images of `rows` to `out`, drawing those that neither it nor an interrupted run holds."""
+    """Write the images of `rows` to `out`, drawing those that neither it nor an interrupted run holds.
+
+    Images of later cases stay where they are still those that would be drawn: a run that asks for fewer loses none.
+    """
     partial = out.with_name(f".{out.name}.part")
-    made = {**_images(out), **_images(partial)}
+    found = [*_images(out), *_images(partial)]
+    made = {key: png for row, key, png in found if key == key_of(row)}
+    last = max(row.case for row in rows)
+    later = {row.case: row for row, key, _ in found if row.case > last and key in made}
+    rows = [*rows, *(later[case] for case in sorted(later))]
+    keys = {row: key_of(row) for row in rows}
     missing = [row for row in rows if keys[row] not in made]
     log.info("%d to make", len(missing))
     started, done = time.monotonic(), 0
@@ -141,14 +154,18 @@ def prompt_rows(world: World, concept: str, prompt_set: str, n: int) -> list[Pro
     raise UserError(f"there is no prompt set '{prompt_set}': valid are erased, preserved")
 
 
-def _images(path: Path) -> dict[str, bytes]:
-    """Return PNG files by key; a file that is absent or damaged has none, and its images are made anew."""
+def _images(path: Path) -> list[tuple[Prompt, str, bytes]]:
+    """Return rows, keys and PNG files; a file that is absent or damaged has none, and its images are made anew."""
     try:
-        table = pq.read_table(path, columns=["key", "image", "digest"], partitioning=None).to_pylist()
+        columns = ["case", "prompt", "seed", "label", "key", "image", "digest"]
+        table = pq.read_table(path, columns=columns, partitioning=None).to_pylist()
     except (FileNotFoundError, pa.ArrowException, OSError):
-        return {}
-    images = {row["key"]: row["image"]["bytes"] for row in table}
-    return {row["key"]: images[row["key"]] for row in table if _digest(images[row["key"]]) == row["digest"]}
+        return []
+    return [
+        (Prompt(row["case"], row["prompt"], row["seed"], row["label"]), row["key"], row["image"]["bytes"])
+        for row in table
+        if _digest(row["image"]["bytes"]) == row["digest"]
+    ]
 
 
 def _write(

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from regrow.files import write_folder
 from regrow.paper.alignment import LayerAlignment
 from regrow.paper.both_sides import read_both_sides
 from regrow.paper.figure_alignment import draw_alignment
 from regrow.paper.figure_bars import draw_bars
 from regrow.paper.figure_grid import draw_grid
 from regrow.paper.figure_ladder import draw_ladder
+from regrow.paper.figure_layers import draw_layers
 from regrow.paper.figure_oracles import draw_oracles
 from regrow.paper.figure_reliability import draw_reliability
 from regrow.paper.figure_signs import draw_signs
@@ -37,7 +39,7 @@ def run(
     dpi: int,
     out_dir: Path,
 ) -> None:
-    """Write grid, bars, signs, alignment, reliability, ladder and spectrum.png, and concept_{concept}.png for each.
+    """Write grid, bars, signs, layers, alignment, reliability, ladder, spectrum and concept_{concept} (each), all PNG.
 
     When a recipe consults an oracle also oracles.png, Fig. 2 of the paper; its bars are not among those of bars.png.
 
@@ -80,17 +82,22 @@ def run(
     pictures = {key: [Picture(found[score.digest], score.correct) for score in cell] for key, cell in picked.items()}
     accuracies, paper = read_rows(tables / "table1.csv", Accuracy), read_published(published)
 
-    draw_grid(pictures, concepts, recipes, out_dir / "grid.png")
-    knowing = oracles(judged.recipes)
-    draw_bars(accuracies, [recipe for recipe in recipes if recipe not in knowing], out_dir / "bars.png", dpi)
-    if knowing:
-        draw_oracles(accuracies, judged.recipes, out_dir / "oracles.png", dpi)
-    draw_signs(read_rows(tables / "signs.csv", SignAccuracy), paper.table6, out_dir / "signs.png", dpi)
-    draw_alignment(read_rows(tables / "alignment.csv", LayerAlignment), paper.table5, out_dir / "alignment.png", dpi)
-    draw_reliability(read_rows(tables / "reliability.csv", Reliability), out_dir / "reliability.png", dpi)
-    draw_ladder(read_rows(tables / "ladder.csv", Rung), out_dir / "ladder.png", dpi)
-    draw_spectrum(read_both_sides(spectra, labels).spectra, out_dir / "spectrum.png", dpi)
-    judgements = [verdicts(accuracies, concepts, parts, chain, confidence) for chain in parts.chains]
-    for number, concept in enumerate(concepts):
-        rows = shown_recipes([found[number] for found in judgements])
-        draw_strip([pictures[concept, recipe] for recipe in rows], out_dir / f"concept_{concept}.png")
+    def draw(folder: Path) -> None:
+        draw_grid(pictures, concepts, recipes, folder / "grid.png")
+        knowing = oracles(judged.recipes)
+        draw_bars(accuracies, [recipe for recipe in recipes if recipe not in knowing], folder / "bars.png", dpi)
+        if knowing:
+            draw_oracles(accuracies, judged.recipes, folder / "oracles.png", dpi)
+        signs = read_rows(tables / "signs.csv", SignAccuracy)
+        draw_signs(signs, paper.table6, folder / "signs.png", dpi)
+        draw_layers(signs, folder / "layers.png", dpi)
+        draw_alignment(read_rows(tables / "alignment.csv", LayerAlignment), paper.table5, folder / "alignment.png", dpi)
+        draw_reliability(read_rows(tables / "reliability.csv", Reliability), folder / "reliability.png", dpi)
+        draw_ladder(read_rows(tables / "ladder.csv", Rung), folder / "ladder.png", dpi)
+        draw_spectrum(read_both_sides(spectra, labels).spectra, folder / "spectrum.png", dpi)
+        judgements = [verdicts(accuracies, concepts, parts, chain, confidence) for chain in parts.chains]
+        for number, concept in enumerate(concepts):
+            rows = shown_recipes([found[number] for found in judgements])
+            draw_strip([pictures[concept, recipe] for recipe in rows], folder / f"concept_{concept}.png")
+
+    write_folder(out_dir, draw)  # figures of recipes and concepts that are no longer run do not stay

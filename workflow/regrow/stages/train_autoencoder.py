@@ -5,7 +5,7 @@ from typing import Any
 
 from regrow.files import write_folder
 from regrow.world.autoencoder import train_autoencoder
-from regrow.world.training import Schedule
+from regrow.world.training import Schedule, work_folder
 
 
 def run(sprites: Path, schedule: dict[str, Any], work: Path, out: Path) -> None:
@@ -22,5 +22,5 @@ def run(sprites: Path, schedule: dict[str, Any], work: Path, out: Path) -> None:
     out : Path
         Folder to write, as ``save_pretrained`` does.
     """
-    model = train_autoencoder(sprites, work, Schedule(**schedule))
+    model = train_autoencoder(sprites, work_folder(work, sprites), Schedule(**schedule))
     write_folder(out, model.save_pretrained)

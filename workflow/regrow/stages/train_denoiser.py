@@ -9,7 +9,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from regrow.files import write_folder
 from regrow.world.denoiser import train_denoiser
-from regrow.world.training import Schedule
+from regrow.world.training import Schedule, work_folder
 
 
 def run(
@@ -34,6 +34,7 @@ def run(
     out : Path
         Folder of the pipeline.
     """
+    work = work_folder(work, sprites, autoencoder, text, pictures)
     vae = AutoencoderKL.from_pretrained(autoencoder)
     encoder = CLIPTextModel.from_pretrained(text / "text_encoder")
     tokenizer = CLIPTokenizer.from_pretrained(text / "tokenizer")

@@ -5,7 +5,7 @@ from typing import Any
 
 from regrow.files import write_folder
 from regrow.world.judges import train_classifier, train_clip
-from regrow.world.training import Schedule
+from regrow.world.training import Schedule, work_folder
 
 
 def run(sprites: Path, judge: str, schedule: dict[str, Any], start: Path | None, work: Path, out: Path) -> None:
@@ -26,7 +26,7 @@ def run(sprites: Path, judge: str, schedule: dict[str, Any], start: Path | None,
     out : Path
         Folder to write.
     """
-    settings = Schedule(**schedule)
+    settings, work = Schedule(**schedule), work_folder(work, judge, sprites, start)
 
     def save(folder: Path) -> None:
         if judge == "clip":

@@ -5,7 +5,7 @@ from typing import Any
 
 from regrow.files import write_folder
 from regrow.world.text_encoder import train_text_encoder
-from regrow.world.training import Schedule
+from regrow.world.training import Schedule, work_folder
 
 
 def run(schedule: dict[str, Any], work: Path, out: Path) -> None:
@@ -20,7 +20,7 @@ def run(schedule: dict[str, Any], work: Path, out: Path) -> None:
     out : Path
         Folder to write: ``text_encoder`` and ``tokenizer``.
     """
-    encoder, tokenizer = train_text_encoder(work, Schedule(**schedule))
+    encoder, tokenizer = train_text_encoder(work_folder(work), Schedule(**schedule))
 
     def save(folder: Path) -> None:
         encoder.save_pretrained(folder / "text_encoder")

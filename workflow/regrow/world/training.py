@@ -1,6 +1,7 @@
 """One training loop for every model of the emoji world: seeded, resumable after a kill, with a learning curve."""
 
 import csv
+import hashlib
 import math
 import pickle
 import time
@@ -14,7 +15,9 @@ from rich.console import Console
 from torch import nn
 
 from regrow.errors import UserError
-from regrow.files import write_then_rename
+from regrow.files import digest, write_then_rename
+
+CODE = Path(__file__).parent  # the room of the worlds
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,25 @@ class Schedule:
             return self.learning_rate * (step + 1) / warm
         progress = (step - warm) / max(1, self.steps - warm)
         return self.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def work_folder(work: Path, *made_from: object) -> Path:
+    """Return the folder under `work` for a training of this code on these inputs: what differs in them starts afresh.
+
+    Parameters
+    ----------
+    work : Path
+        Folder of all trainings of the stage.
+    *made_from : object
+        Files, folders and settings that the trained weights depend on, beside the schedule.
+    """
+    told: list[object] = [digest(path) for path in sorted(CODE.glob("*.py"))]
+    for one in made_from:
+        if isinstance(one, Path):
+            told += [digest(path) for path in sorted([one, *one.rglob("*")]) if path.is_file()]
+        else:
+            told.append(one)
+    return work / hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 
 
 def train(

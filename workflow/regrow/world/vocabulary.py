@@ -29,19 +29,16 @@ COLOURS = {
     "white": (245, 245, 245),
 }
 
-# One of these is drawn for a picture, what stands three times thrice as often: styles are the hardest to learn.
-_WITH_OBJECT = (
-    "{name}",
-    "an emoji of {name}",
-    "an emoji of {name}",
-    "{name} on {colour} background",
-    "an emoji of {name} on {colour} background",
-    "{name} in the {style} style",
-    "an emoji of {name} in the {style} style",
-    "an emoji of {name} in the {style} style",
-    "an emoji of {name} in the {style} style",
-    "an emoji of {name} in the {style} style on {colour} background",
-)
+# How captions word a picture, and how often relative to the others: styles are the hardest to learn.
+_WITH_OBJECT = {
+    "{name}": 1,
+    "an emoji of {name}": 2,
+    "{name} on {colour} background": 1,
+    "an emoji of {name} on {colour} background": 1,
+    "{name} in the {style} style": 1,
+    "an emoji of {name} in the {style} style": 8,
+    "an emoji of {name} in the {style} style on {colour} background": 2,
+}
 
 
 def with_article(words: str) -> str:
@@ -58,4 +55,5 @@ def caption(name: str | None, style: str, colour: str, rng: random.Random) -> st
     """Draw one caption for a picture; `name` None is a background without an object."""
     if name is None:
         return f"{with_article(colour)} background"
-    return rng.choice(_WITH_OBJECT).format(name=with_article(spoken(name)), style=style, colour=with_article(colour))
+    (template,) = rng.choices(list(_WITH_OBJECT), list(_WITH_OBJECT.values()))
+    return template.format(name=with_article(spoken(name)), style=style, colour=with_article(colour))
