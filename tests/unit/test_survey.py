@@ -72,6 +72,7 @@ def test_the_audited_concepts_are_those_that_the_rule_chooses_from_all_candidate
     trials = [Trial(**row) for row in pd.read_csv(root / "data/emoji/survey.csv")[names].to_dict("records")]
     swept = set(pd.read_csv(root / "data/emoji/sweep.csv")["concept"])
     packs = {path.parent.name for path in (root / "data/emoji/concepts").glob("*/concept.yaml")}
-    assert {trial.concept for trial in trials} == packs - swept
+    assert packs >= {trial.concept for trial in trials} | swept
+    assert not {trial.concept for trial in trials} & swept
     audited = yaml.safe_load((root / "params.yaml").read_text())["concepts"]
-    assert audited == list(choose(trials, 12, **RULE))
+    assert audited[:12] == list(choose(trials, 12, **RULE)), "concepts of your own come behind these"

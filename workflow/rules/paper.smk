@@ -103,10 +103,15 @@ rule make_figures:
         ),
         signs=report(
             "results/paper/figures/signs.png",
-            "results/paper/figures/layers.png",
             caption="../report/signs.rst",
             category="Figures",
             labels={"figure": "Sign accuracy"},
+        ),
+        layers=report(
+            "results/paper/figures/layers.png",
+            caption="../report/layers.rst",
+            category="Figures",
+            labels={"figure": "Sign accuracy by layer"},
         ),
         alignment=report(
             "results/paper/figures/alignment.png",
