@@ -1,6 +1,7 @@
 """Complete the same matrices with every completer and its peers; write accuracy, time and memory.
 
-    python benchmarks/completion.py --out completion.csv [--sets minilm,emoji,sd15] [--plot completion.png]
+    python benchmarks/completion.py --out completion.csv [--sets minilm emoji sd15:1,3,5] [--plot completion.png]
+    python benchmarks/completion.py --read completion.csv --plot completion.png
 
 Each method runs in a process of its own; its peak memory is that of the whole process, libraries included (Linux only).
 Peers: the released iteration written plainly (a dense float64 SVD per step), and fancyimpute's SoftImpute where it is
@@ -115,8 +116,9 @@ def accuracies(case: Case, values: Tensor, confidence: Tensor) -> list[float]:
 
 def cases(args: argparse.Namespace) -> Iterator[Case]:
     """Yield the matrices of the chosen sets."""
-    layers = [int(i) for i in args.layers.split(",")] if args.layers else None
-    for name in args.sets.split(","):
+    for chosen in args.sets:
+        name, _, numbers = chosen.partition(":")
+        layers = [int(number) for number in numbers.split(",")] if numbers else None
         if name == "minilm":
             yield from minilm(layers, args.minilm)
         elif name == "emoji":
@@ -131,10 +133,10 @@ def cases(args: argparse.Namespace) -> Iterator[Case]:
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="CSV with one row per matrix, method and K")
+    parser.add_argument("--out", type=Path, help="CSV with one row per matrix, method and K")
+    parser.add_argument("--read", type=Path, help="such a CSV, of which only the means are printed and drawn")
     parser.add_argument("--plot", type=Path, help="PNG of accuracy against time")
-    parser.add_argument("--sets", default="minilm,emoji,sd15", help="matrix sets, by commas")
-    parser.add_argument("--layers", help="indices of layers, by commas; all without it")
+    parser.add_argument("--sets", nargs="+", default=["minilm", "emoji", "sd15"], help="matrix sets, or sd15:1,3,5")
     parser.add_argument("--methods", default=",".join(METHODS), help="methods, by commas")
     parser.add_argument("--missing", type=float, nargs="+", default=[0.03, 0.1], help="missing shares of the set sd15")
     parser.add_argument("--minilm", type=Path, help="folder of the sentence encoder; the installed package without it")
@@ -145,6 +147,16 @@ def main() -> None:
     parser.add_argument("--plain-up-to", type=int, default=1280, help="rows above which the slow peers are left out")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of each method")
     args = parser.parse_args()
+    if (args.out is None) == (args.read is None):
+        parser.error("give either --out, to run, or --read")
+    rows = list(csv.DictReader(args.read.open(newline=""))) if args.read else run(args)
+    summarise(rows)
+    if args.plot:
+        draw(rows, args.plot)
+
+
+def run(args: argparse.Namespace) -> list[dict[str, object]]:
+    """Measure every method on every matrix, writing as it goes."""
     for library in ("OMP", "OPENBLAS", "MKL"):  # read by the peers' NumPy when the child process starts
         os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
     methods = args.methods.split(",")
@@ -176,9 +188,7 @@ def main() -> None:
                     f"{case.matrix_set:9} {case.layer:60} {method:22} {seconds:8.2f} s {peak:6.0f} MB  {shown}",
                     flush=True,
                 )
-    summarise(rows)
-    if args.plot:
-        draw(rows, args.plot)
+    return rows
 
 
 def means(rows: list[dict[str, object]]) -> dict[tuple[str, str], dict[str, float]]:

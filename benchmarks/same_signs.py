@@ -1,6 +1,6 @@
 """Ask whether `nuclear` finds the signs of the released iteration, entry by entry on the same matrices.
 
-    python benchmarks/same_signs.py --out same_signs.csv [--sets minilm,sd15] [--layers 3] [--missing 0.03]
+    python benchmarks/same_signs.py --out same_signs.csv [--sets minilm sd15:3] [--missing 0.03]
 
 An entry is near zero when the released iteration recovers less than a twentieth of the median recovered magnitude
 there: its sign hangs on where an iteration stops. Seconds are those of one process, one method after the other.
@@ -24,8 +24,7 @@ def main() -> None:
     """Complete every matrix both ways and write what is equal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sets", default="minilm,sd15", help="of minilm, emoji, sd15")
-    parser.add_argument("--layers", help="numbers, such as 0,3")
+    parser.add_argument("--sets", nargs="+", default=["minilm", "sd15:0,2,4"], help="of minilm, emoji, sd15")
     parser.add_argument("--missing", type=float, nargs="+", default=[0.03], help="shares of the set sd15")
     parser.add_argument("--minilm", type=Path, help="folder of the sentence encoder")
     parser.add_argument("--emoji", type=Path, default=Path("data/emoji/pipeline"))

@@ -30,10 +30,24 @@ class ElsewhereTensor(Tensor):
 
 
 class Elsewhere(TorchDispatchMode):
-    """Inside, what is made with ``device=ELSEWHERE`` is there; every operation that mixes both places is refused."""
+    """Inside, what is made with ``device=ELSEWHERE`` is there; every operation that mixes both places is refused.
+
+    Attributes
+    ----------
+    fetched : list of int
+        Entries of every tensor that was copied from there to the CPU.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[int] = []
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return run(function, args, kwargs or {})
+        kwargs = kwargs or {}
+        leaves = torch.device(kwargs.get("device") or ELSEWHERE) != ELSEWHERE
+        if function is torch.ops.aten._to_copy.default and isinstance(args[0], ElsewhereTensor) and leaves:
+            self.fetched.append(args[0].numel())
+        return run(function, args, kwargs)
 
 
 def run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """DVC keeps the record: it agrees with Snakemake after every step."""
 
+import shutil
 import sys
 
 import pytest
@@ -27,6 +28,14 @@ def test_metrics_diff_compares_two_runs(copy):
     copy.dvc("repro")
     assert "results/paper/metrics.json" in copy.dvc("metrics", "diff", "--all")
     assert "make_tables.confidence" in copy.dvc("params", "diff")
+
+
+def test_a_run_without_revivers_and_oracles_is_recorded_too(copy):
+    copy.edit_params(run=["pruned"])
+    for stage in ("complete_weights", "revive_concept", "consult_oracle", "compare_both_sides"):
+        shutil.rmtree(copy.folder / "results" / stage)
+    copy.dvc("repro")
+    assert copy.dvc("status", "--json").strip() == "{}"
 
 
 def test_a_code_edit_is_seen_by_both_tools(copy):
