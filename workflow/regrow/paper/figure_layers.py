@@ -52,7 +52,8 @@ def draw_layers(ours: Sequence[SignAccuracy], path: Path, dpi: int) -> None:
                     label=name,
                 )
             coin(axes)
-            axes.set_ylabel("sign accuracy, " + ("all" if k == 1 else f"the {k:g} largest"))
+            axes.set_ylabel(f"sign accuracy, K = {k:g}")
+            axes.set_ylim(bottom=min([0.45, *(line.low for line in lines)]) - 0.02)
         rows[1].set_xticks(range(len(layers)), [layer_heading(layer) for layer in layers], rotation=45, ha="right")
         if named:
             figure.legend(*rows[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
