@@ -126,7 +126,7 @@ def test_stage_refuses_what_does_not_fit(files: dict[str, Path], tmp_path: Path)
     write_tensors(tmp_path / "empty", {})
     for changes, said in (
         ({"other_mask": tmp_path / "strange"}, "'a' is no mask of a weight of the model"),
-        ({"mask": tmp_path / "empty"}, "prunes nothing, so there is no ladder to climb"),
+        ({"mask": tmp_path / "empty"}, "prunes nothing, so there is nothing to find out"),
         ({"threshold": 0.0}, "climb_ladder needs threshold > 0"),
     ):
         with pytest.raises(UserError, match=said):

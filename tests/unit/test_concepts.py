@@ -25,6 +25,10 @@ def test_a_good_pack(tmp_path: Path) -> None:
         (GOOD.replace("object", "thing"), "kind: input should be 'object', 'style' or 'nudity'"),
         (GOOD.replace("[a road]", "[]"), "find.base: list should have at least 1 item"),
         (GOOD.replace("[a road]", "[a road, a garden]"), "2 base and 1 target prompts"),
+        (
+            GOOD.replace("object", "nudity"),
+            "must be screened for minors and real people .* take the pack out of the world",
+        ),
         ("name: [", "is not YAML"),
         ("", "input should be"),
     ],

@@ -60,6 +60,11 @@ def test_a_stage_has_one_name_everywhere():
                 assert output in (f"results/{rule}", "results/paper")
 
 
+def test_a_stage_has_a_test_file_of_its_name():
+    audit = {rule for name, rules in WIRED.items() if name != TRAINING for rule in rules}
+    assert audit <= {path.stem.removeprefix("test_") for path in (ROOT / "tests/unit").glob("test_*.py")}
+
+
 def test_every_rule_lists_its_code_log_benchmark_environment_and_resources():
     for text in RULES.values():
         for rule, block in re.findall(r"^rule (\w+):\n((?:(?: +.*)?\n)+)", text, re.M):

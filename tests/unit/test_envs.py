@@ -1,4 +1,4 @@
-"""Pins are the same in pyproject.toml and in the conda environment."""
+"""Pins are the same in pyproject.toml and in the conda environments."""
 
 import re
 import tomllib
@@ -27,6 +27,18 @@ def test_the_conda_environment_has_the_pins_of_the_project():
     found = pins(yaml.safe_load((ROOT / "envs/regrow.yaml").read_text())["dependencies"])
     assert found.pop("python") == PROJECT["requires-python"]
     assert found == wanted
+
+
+def test_the_environment_that_renders_sprites_has_the_same_pins():
+    wanted = pins([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["world"]])
+    wanted = {CONDA_NAMES.get(name, name): pin for name, pin in wanted.items()} | {
+        "python": PROJECT["requires-python"],
+        "pip": "",
+    }
+    *conda, pip = yaml.safe_load((ROOT / "envs/sprites.yaml").read_text())["dependencies"]
+    found = pins([*conda, *pip["pip"]])
+    assert "resvg-py" in found
+    assert found == {name: wanted[name] for name in found}
 
 
 def test_every_requirement_has_a_lower_and_an_upper_bound():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from regrow.compare.spectrum import effective_rank, layer_spectra, share_above, singular_values
 from regrow.errors import UserError
-from regrow.models import ffn2_names, load_pipeline, pipeline_digest, read_weights, save_delta
+from regrow.models import ffn2_names, load_pipeline, pipeline_digest, read_weights, save_delta, write_tensors
 from regrow.paper.both_sides import LayerSpectrum
 from regrow.paper.recipes import layer_heading
 from regrow.paper.spectrum import structure
@@ -41,7 +41,7 @@ def test_structure_stands_above_noise_and_pruning_hides_it() -> None:
     cut = torch.rand(20, 80, generator=generator) < 0.5
     found = {}
     for name, weights in (("plain", low_rank + noise), ("noise", noise)):
-        for row in layer_spectra(weights, weights.masked_fill(cut, 0.0), 3, 0):
+        for row in layer_spectra(weights, weights.masked_fill(cut, 0.0), cut, 3, 0):
             found[name, row["matrix"]] = row
     assert found["plain", "base"]["above_edge"] > 0.5
     assert found["plain", "pruned"]["above_edge"] < found["plain", "base"]["above_edge"]
@@ -55,12 +55,13 @@ def test_sizes_of_rows_and_columns_are_no_structure() -> None:
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(20, 80, generator=generator)
     grown = noise * torch.logspace(-2, 2, 20)[:, None] * torch.logspace(1, -1, 80)
-    one, two = (layer_spectra(weights, weights, 2, 0)[0] for weights in (noise, grown))
+    whole = torch.zeros(20, 80, dtype=torch.bool)
+    one, two = (layer_spectra(weights, weights, whole, 2, 0)[0] for weights in (noise, grown))
     assert two["above_edge"] == pytest.approx(one["above_edge"], abs=0.05)
 
 
 def test_an_empty_layer_has_no_structure() -> None:
-    rows = layer_spectra(torch.ones(3, 6), torch.zeros(3, 6), 1, 0)
+    rows = layer_spectra(torch.ones(3, 6), torch.zeros(3, 6), torch.ones(3, 6, dtype=torch.bool), 1, 0)
     assert [(row["effective_rank"], row["above_edge"], row["density"]) for row in rows][-1] == (0.0, 0.0, 1.0)
 
 
@@ -89,12 +90,14 @@ def test_stage(tmp_path: Path) -> None:
     told = {"world": "tiny", "pipeline": str(pipeline), "pipeline_digest": digest, "concepts": "concepts"}
     (tmp_path / "world.json").write_text(json.dumps(told | {"judges": {}, "preserved": "preserved.csv"}))
     weights = read_weights(pipeline, ffn2_names(load_pipeline(pipeline).unet))
-    published = {name: weight.masked_fill(weight.abs() > 0.1, 0.0) for name, weight in weights.items()}
+    cut = {name: weight.abs() > 0.1 for name, weight in weights.items()}
+    write_tensors(tmp_path / "mask.safetensors", cut)
+    published = {name: weight.masked_fill(cut[name], 0.0) for name, weight in weights.items()}
     save_delta(tmp_path / "model.safetensors", published, digest, {"eraser": {}})
 
     def measure(name: str, copies: int = 2) -> Path:
-        out = tmp_path / name
-        run(tmp_path / "world.json", tmp_path / "model.safetensors", "church", "cut", copies, 0, out)
+        mask, out = tmp_path / "mask.safetensors", tmp_path / name
+        run(tmp_path / "world.json", tmp_path / "model.safetensors", mask, "church", "cut", copies, 0, out)
         return out
 
     table = pq.read_table(measure("one")).to_pylist()

@@ -23,16 +23,15 @@ def write_packs(folder: Path, concepts: dict[str, dict[str, str]]) -> None:
         pack = {"name": name, "kind": "object", "label": name, "find": {"base": ["a road"], "target": [f"a {name}"]}}
         (folder / "concepts" / name).mkdir(parents=True)
         (folder / "concepts" / name / "concept.yaml").write_text(yaml.safe_dump({**pack, **changes}))
-    for judge in ("object", "style"):
-        (folder / "judges" / judge).mkdir(parents=True)
-        (folder / "judges" / judge / "judge.yaml").write_text(yaml.safe_dump({"labels": ["church", "rocket"]}))
+    (folder / "judges/object").mkdir(parents=True)
+    (folder / "judges/object/judge.yaml").write_text(yaml.safe_dump({"labels": ["church", "rocket"]}))
 
 
 @pytest.fixture
 def params(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    odd = {"sphinx": {"label": "sphinx"}, "nude": {"kind": "nudity"}}
-    write_packs(tmp_path / "data/tiny", {"church": {}, "rocket": {}, **odd})
+    odd = {"sphinx": {"label": "sphinx"}, "nude": {"kind": "nudity"}, "noto": {"kind": "style"}}
+    write_packs(tmp_path / "data/tiny", {"church": {}, "rocket": {}, "cat": {}, **odd})
     return yaml.safe_load((ROOT / "tests/tiny/params.yaml").read_text())
 
 
@@ -74,8 +73,23 @@ def test_the_tiny_params_come_back_unchanged(params):
         ("concepts", ["../church"], "params: concepts.0 is '../church', but"),
         ("concepts", ["churhc"], "params: unknown concept 'churhc' in concepts: did you mean 'church'?"),
         ("concepts", ["church", "church"], "params: a concept stands twice in concepts: leave one"),
-        ("concepts", ["nude"], "params: unknown judge 'nudity' in kind of concept 'nude': valid are: object, style"),
+        (
+            "concepts",
+            ["nude"],
+            "data/tiny/concepts/nude/concept.yaml is of kind nudity, whose prompts must be screened",
+        ),
+        ("concepts", ["noto"], "params: unknown judge 'style' in kind of concept 'noto': valid are: object"),
         ("concepts", ["sphinx"], "params: unknown judge label 'sphinx' in label of concept 'sphinx': valid are"),
+        (
+            "climb_ladder/other",
+            "rokcet",
+            "params: unknown concept 'rokcet' in climb_ladder.other: did you mean 'rocket'?",
+        ),
+        (
+            "climb_ladder/other",
+            "rocket",
+            "params: climb_ladder.other is 'rocket', which is audited: name a concept that",
+        ),
         ("world", "tinny", "params: unknown world 'tinny' in world: did you mean 'tiny'?"),
         ("device", "gpu", "params: device is 'gpu', but"),
         ("recipes/pretrained", None, "params: recipes needs the entry 'pretrained: {}'"),

@@ -65,6 +65,29 @@ def test_batch_size_changes_no_score(place: Path, tmp_path: Path) -> None:
         assert a["clip_similarity"] == pytest.approx(b["clip_similarity"], abs=1e-5)
 
 
+def test_a_world_without_a_style_judge_has_no_styles(place: Path, tmp_path: Path) -> None:
+    told = json.loads((place / "world.json").read_text())
+    del told["judges"]["style"]
+    (tmp_path / "world.json").write_text(json.dumps(told))
+    out = tmp_path / "scores.parquet"
+    score_images.run(
+        tmp_path / "world.json",
+        [place / "images.parquet"],
+        "pretrained",
+        "church",
+        ["preserved"],
+        {},
+        5,
+        "cpu",
+        [out],
+    )
+    with_style = score(place, tmp_path / "with.parquet")
+    for row, full in zip(pq.read_table(out).to_pylist(), with_style, strict=True):
+        assert row == {key: value for key, value in full.items() if key not in ("style", "style_confidence")}
+    meta = json.loads(pq.read_schema(out).metadata[b"regrow"])
+    assert set(meta["protocol"]) == {"object", "clip"}
+
+
 def test_a_label_that_the_judge_does_not_know(place: Path, tmp_path: Path) -> None:
     table = pq.read_table(place / "images.parquet")
     labels = pa.array(["rockte"] * len(table))

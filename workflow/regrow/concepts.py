@@ -45,7 +45,8 @@ def read_concept(folder: Path) -> Concept:
     Raises
     ------
     UserError
-        No pack there, an unknown or missing key, an empty prompt list, or lists of different length.
+        No pack there, an unknown or missing key, an empty prompt list, lists of different length, or a kind that cannot
+        be audited with care yet.
     """
     path = folder / "concept.yaml"
     if not path.is_file():
@@ -58,6 +59,11 @@ def read_concept(folder: Path) -> Concept:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UserError(f"{path}: {where}: {first['msg'].lower()}: correct it; see CONTRIBUTING.md") from error
+    if concept.kind == "nudity":
+        raise UserError(
+            f"{path} is of kind nudity, whose prompts must be screened for minors and real people before any image, "
+            "and that screen is not built yet: take the pack out of the world"
+        )
     if len(concept.base) != len(concept.target):
         raise UserError(
             f"{path}: {len(concept.base)} base and {len(concept.target)} target prompts: give every scene in both lists"

@@ -185,6 +185,38 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return _read(path)[0]
 
 
+def read_mask(path: Path, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Read the mask that an eraser kept on the publisher's side.
+
+    Parameters
+    ----------
+    path : Path
+        mask.safetensors of erase_concept.
+    weights : mapping of Tensor
+        The weights that were pruned, by name.
+
+    Returns
+    -------
+    dict of Tensor
+        bool, True = pruned, for every name of `weights`; a layer that the file lacks was not pruned.
+
+    Raises
+    ------
+    UserError
+        Missing, corrupt or truncated file, a mask of another weight or shape, or one that prunes nothing.
+    """
+    found = read_tensors(path)
+    for name, tensor in found.items():
+        if name not in weights or tensor.shape != weights[name].shape:
+            raise UserError(f"{path}: '{name}' is no mask of a weight of the model: give masks of the same base")
+    if not any(bool(tensor.any()) for tensor in found.values()):
+        raise UserError(f"{path} prunes nothing, so there is nothing to find out: give the mask of a pruning eraser")
+    return {
+        name: found[name].bool() if name in found else torch.zeros_like(weight, dtype=torch.bool)
+        for name, weight in weights.items()
+    }
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """Read what a safetensors file of ours says about itself, without its tensors.
 

@@ -69,7 +69,9 @@ class World(Section):
     """Where a world lies; paths are relative to the working directory."""
 
     pipeline: str = Field(description="Folder of a diffusers pipeline")
-    judges: str = Field(description="Folder with one judge per folder: object, style, clip")
+    judges: str = Field(
+        description="Folder with one judge per folder: object, clip and, where there are styles to tell apart, style"
+    )
     concepts: str = Field(description="Folder with one concept pack per folder")
     preserved: str = Field(description="Prompts that must survive an erasing: CSV with the columns prompt, seed, label")
 
@@ -126,6 +128,7 @@ class ClimbLadder(Section):
     """Settings of the knowledge ladder: what an attacker owes to knowing the mask."""
 
     completers: list[Name] = Field(min_length=1, description="Entries of complete_weights")
+    other: Name | None = Field(description="A concept that is not audited, whose mask serves for every other one's")
     threshold: float = Field(gt=0, description="Smallest magnitudes that are taken for pruned, per pruned weight")
 
 
@@ -274,6 +277,10 @@ def _check_names(params: dict[str, Any]) -> None:
         labels = read_protocol(world["judges"] / pack.kind).settings.get("labels")
         if labels:
             known(pack.label, labels, "judge label", f"label of concept '{concept}'")
+    if (other := params["climb_ladder"]["other"]) is not None:
+        known(other, packs, "concept", "climb_ladder.other")
+        if other in params["concepts"]:
+            raise UserError(f"params: climb_ladder.other is '{other}', which is audited: name a concept that is not")
     if len(set(params["concepts"])) < len(params["concepts"]):
         raise UserError("params: a concept stands twice in concepts: leave one")
     if params["recipes"].get(PRETRAINED) != {}:

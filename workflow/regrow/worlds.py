@@ -23,7 +23,7 @@ class World:
     concepts : Path
         Folder of the concept packs; read anew, so that a new pack changes nothing else.
     judges : dict of Path
-        Folders of the judges by name: object, style, clip.
+        Folders of the judges by name: object, clip and, in some worlds, style.
     preserved : Path
         The prompt set of everything that should stay.
     """
@@ -44,6 +44,12 @@ class World:
         if name not in self.packs():
             raise UserError(f"world '{self.name}' has no concept '{name}': {nearest(name, self.packs())}")
         return self.concepts / name
+
+    def judge(self, name: str) -> Path:
+        """Return the folder of a judge; one that the world lacks is a UserError."""
+        if name not in self.judges:
+            raise UserError(f"world '{self.name}' has no judge '{name}': {nearest(name, self.judges)}")
+        return self.judges[name]
 
     def read_model(self, path: Path) -> Delta:
         """Read a published delta; one of another world's base is a UserError."""

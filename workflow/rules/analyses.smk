@@ -66,7 +66,7 @@ rule climb_ladder:
         device=config["device"],
         runtime=240,
     params:
-        other_concept=other_concept,
+        other_concept=OTHER_CONCEPT,
         method=lambda wildcards: config["complete_weights"][wildcards.completer]["method"],
         options=method_options("complete_weights", "completer"),
         threshold=config["climb_ladder"]["threshold"],
@@ -97,6 +97,7 @@ rule measure_spectrum:
     input:
         world=rules.get_world.output.world,
         model=rules.erase_concept.output.model,
+        mask=rules.erase_concept.output.mask,
         code=code_of("measure_spectrum"),
     output:
         spectrum="results/measure_spectrum/{world}/{eraser}/{concept}/spectrum.parquet",
@@ -119,6 +120,7 @@ rule measure_spectrum:
         python -m regrow measure_spectrum \
             --world {input.world:q} \
             --model {input.model:q} \
+            --mask {input.mask:q} \
             --concept {wildcards.concept:q} \
             --eraser {wildcards.eraser:q} \
             --copies {params.copies} \

@@ -16,18 +16,19 @@ except UserError as error:
 
 WORLD = config["get_world"][config["world"]]
 PROMPT_SETS = ["erased", "preserved"]
+OTHER_CONCEPT = config["climb_ladder"]["other"] or ""
 SHARED = "any"  # stands for the concept in what is the same for all of them
 # Device and batch change no result, so rules take them as resources: a changed param would make everything again.
 GPU = int(config["device"] != "cpu")
 
 
 def one_of(names):
-    return "|".join(map(re.escape, names)) or "(?!)"
+    return "|".join(map(re.escape, filter(None, names))) or "(?!)"
 
 
 wildcard_constraints:
     world=one_of([config["world"]]),
-    concept=one_of([*config["concepts"], SHARED]),
+    concept=one_of([*config["concepts"], OTHER_CONCEPT, SHARED]),
     recipe=one_of(config["recipes"]),
     eraser=one_of(config["erase_concept"]),
     completer=one_of(config["complete_weights"]),
@@ -135,16 +136,10 @@ def cells(stage, *prompt_sets):
                 yield f"results/{stage}/{config['world']}/{recipe}/{concept}/{prompt_set}.parquet"
 
 
-def other_concept(wildcards):
-    """The concept after this one, the first after the last; none when there is but one."""
-    concepts = config["concepts"]
-    return concepts[(concepts.index(wildcards.concept) + 1) % len(concepts)] if len(concepts) > 1 else ""
-
-
 def other_mask(wildcards):
-    """The mask of the other concept, for the attacker who has no better one."""
-    place = {"world": wildcards.world, "eraser": wildcards.eraser, "concept": other_concept(wildcards)}
-    return collect(rules.erase_concept.output.mask, **place) if place["concept"] else []
+    """The mask of a concept that is not audited, for the attacker who has no better one."""
+    place = {"world": wildcards.world, "eraser": wildcards.eraser, "concept": OTHER_CONCEPT}
+    return collect(rules.erase_concept.output.mask, **place) if OTHER_CONCEPT else []
 
 
 def both_sides():

@@ -1,5 +1,5 @@
 # The attacker's side: complete_weights and revive_concept see the published model and nothing else.
-# consult_oracle is no attacker: it reads the base model too and says so in its name.
+# consult_oracle is no attacker: it reads the base model and the mask too and says so in its name.
 
 
 rule complete_weights:
@@ -77,6 +77,7 @@ rule consult_oracle:
     input:
         world=rules.get_world.output.world,
         model=rules.erase_concept.output.model,
+        mask=rules.erase_concept.output.mask,
         code=code_of("consult_oracle"),
     output:
         model="results/consult_oracle/{world}/{eraser}/{oracle}/{concept}/model.safetensors",
@@ -98,6 +99,7 @@ rule consult_oracle:
         python -m regrow consult_oracle \
             --world {input.world:q} \
             --model {input.model:q} \
+            --mask {input.mask:q} \
             --options {params.options:q} \
             --out {output.model:q} \
             >{log:q} 2>&1

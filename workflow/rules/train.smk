@@ -13,7 +13,7 @@ rule render_sprites:
     benchmark:
         "logs/render_sprites.tsv"
     conda:
-        "../../envs/regrow.yaml"
+        "../../envs/sprites.yaml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -16,6 +16,7 @@ MAGNITUDES = ("average", "max", "pretrained", "sample")
 def oracle(
     pretrained: Mapping[str, Tensor],
     published: Mapping[str, Tensor],
+    mask: Mapping[str, Tensor],
     *,
     signs: Literal["pretrained", "sampled"],
     magnitude: Literal["average", "max", "pretrained", "sample"],
@@ -26,8 +27,8 @@ def oracle(
     *faithful* to the code of Appendix A for true magnitudes with sampled signs (|w| sign(z)) and for true signs with
     ``sample`` (sign(w) |z|) and ``average``. *variant* for ``max``: the row's maximum by the rule of `roots`, the draw
     winning where it is larger, so that this oracle and `roots` with ``magnitude="max"`` differ in nothing but signs.
-    Results are float32, upstream's float16. An entry is pruned when it is 0 in the published weights and not 0 in the
-    pretrained ones; z ~ N(mu, sd^2) with mean and population standard deviation of the entries left in its row.
+    Results are float32, upstream's float16. z ~ N(mu, sd^2) with mean and population standard deviation of the entries
+    left in a row.
 
     Parameters
     ----------
@@ -35,6 +36,8 @@ def oracle(
         The base model's weights, float32, (d, 4d), for every name of `published`.
     published : mapping of Tensor
         Published FFN2 weights, float32, (d, 4d).
+    mask : mapping of Tensor
+        bool, True = pruned, for every name of `published`.
     signs : str
         ``pretrained`` or ``sampled``, the sign of z.
     magnitude : str
@@ -50,7 +53,7 @@ def oracle(
     Raises
     ------
     UserError
-        A wrong option, weights of another model, nothing pruned, or a row with nothing left.
+        A wrong option, weights of another model, or a row with nothing left.
     """
     if signs not in SIGNS:
         raise UserError(f"an oracle has no signs '{signs}': {nearest(signs, SIGNS)}")
@@ -61,17 +64,11 @@ def oracle(
             "the pretrained weights are not those of the published model's base: give the base it came from"
         )
     generator = torch.Generator("cpu").manual_seed(seed)
-    revived, count = {}, 0
+    revived = {}
     for name in sorted(published):
-        true, weight = pretrained[name].float(), published[name].float()
-        pruned = (true != 0) & (weight == 0)
-        count += int(pruned.sum())
+        true, weight, pruned = pretrained[name].float(), published[name].float(), mask[name]
         drawn = draw_rows(weight, pruned, generator, name)
         sign = (true if signs == "pretrained" else drawn).sign()
         size = true.abs() if magnitude == "pretrained" else row_magnitudes(weight, pruned, drawn, magnitude)
         revived[name] = torch.where(pruned, sign * size, weight)
-    if not count:
-        raise UserError(
-            "no entry of the published model was pruned, so an oracle has nothing to tell: give a pruned one"
-        )
     return revived

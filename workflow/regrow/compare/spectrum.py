@@ -9,7 +9,7 @@ from torch import Tensor
 from regrow.complete.gaussian_posterior import unit_scales
 
 
-def layer_spectra(true: Tensor, published: Tensor, copies: int, seed: int) -> list[dict[str, Any]]:
+def layer_spectra(true: Tensor, published: Tensor, mask: Tensor, copies: int, seed: int) -> list[dict[str, Any]]:
     """Compare the singular values of a layer before and after pruning with those of its own entries in random places.
 
     *interpretation*, ours. Rows and columns are first scaled to unit mean square over the entries that are there,
@@ -19,7 +19,9 @@ def layer_spectra(true: Tensor, published: Tensor, copies: int, seed: int) -> li
     Parameters
     ----------
     true, published : Tensor
-        Pretrained and pruned weights, (d, 4d); entries of `published` that are exactly 0 are the pruned ones.
+        Pretrained and pruned weights, (d, 4d).
+    mask : Tensor
+        bool, (d, 4d), True = pruned.
     copies : int
         Permuted copies behind each noise edge, at least 1.
     seed : int
@@ -34,7 +36,7 @@ def layer_spectra(true: Tensor, published: Tensor, copies: int, seed: int) -> li
         variance in singular values above the edge), singular_values (float64, falling).
     """
     generator = torch.Generator().manual_seed(seed)
-    kept = published != 0
+    kept = ~mask
     rows = []
     for matrix, weights, there in (("base", true, torch.ones_like(kept)), ("pruned", published, kept)):
         scaled = _scaled(weights, there)

@@ -19,7 +19,7 @@ from regrow.compare.ladder import EXACT, OTHER, RUNGS, TRUE_SIGNS, attacker_mask
 from regrow.complete import complete_matrix
 from regrow.errors import UserError
 from regrow.files import write_then_rename
-from regrow.models import FFN2, read_tensors, read_weights
+from regrow.models import FFN2, read_mask, read_weights
 from regrow.worlds import read_world
 
 LADDER = pa.schema(
@@ -91,11 +91,9 @@ def run(
     place = read_world(world)
     delta = place.read_model(model)
     published = {name: tensor for name, tensor in sorted(delta.tensors.items()) if name.endswith(FFN2)}
-    cut = _masks(mask, published)
-    if not any(bool(layer.any()) for layer in cut.values()):
-        raise UserError(f"{mask} prunes nothing, so there is no ladder to climb: give the mask of a pruning eraser")
+    cut = read_mask(mask, published)
     true = read_weights(place.pipeline, published)
-    other = None if other_mask is None else _masks(other_mask, published)
+    other = None if other_mask is None else read_mask(other_mask, published)
     if other is None:
         log.info("%s: no second concept, so the rung '%s' is left out", concept, OTHER)
 
@@ -146,15 +144,3 @@ def _values(
         return complete_matrix(weights, mask, method, seed, device, **options).values
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
-
-
-def _masks(path: Path, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Read masks of these very weights; a layer that the file lacks was not pruned."""
-    found = read_tensors(path)
-    for name, tensor in found.items():
-        if name not in published or tensor.shape != published[name].shape:
-            raise UserError(f"{path}: '{name}' is no mask of a weight of the model: give masks of the same base")
-    return {
-        name: found[name].bool() if name in found else torch.zeros_like(weight, dtype=torch.bool)
-        for name, weight in published.items()
-    }

@@ -1,6 +1,7 @@
 """Stage `consult_oracle`: fill in what was pruned with true signs or true magnitudes.
 
-No attacker: it reads both sides, the published delta and the base model, and shows what better guesses could reach.
+No attacker: it reads both sides, the published delta, the mask and the base model, and shows what better guesses could
+reach.
 """
 
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 
 from regrow.compare.oracle import oracle
 from regrow.errors import UserError
-from regrow.models import FFN2, read_weights, save_delta
+from regrow.models import FFN2, read_mask, read_weights, save_delta
 from regrow.worlds import read_world
 
 
-def run(world: Path, model: Path, options: dict[str, Any], out: Path) -> None:
+def run(world: Path, model: Path, mask: Path, options: dict[str, Any], out: Path) -> None:
     """Fill in the pruned entries of a published model; write the result as a delta against the same base.
 
     Parameters
@@ -21,6 +22,8 @@ def run(world: Path, model: Path, options: dict[str, Any], out: Path) -> None:
         world.json of get_world.
     model : Path
         The published delta.
+    mask : Path
+        The eraser's mask of this concept.
     options : dict
         ``signs``, ``magnitude`` and ``seed``; see `regrow.compare.oracle.oracle`.
     out : Path
@@ -29,7 +32,7 @@ def run(world: Path, model: Path, options: dict[str, Any], out: Path) -> None:
     Raises
     ------
     UserError
-        A broken file, no FFN2 weight, a model of another world, or the oracle's own.
+        A broken file, no FFN2 weight, a model of another world, a mask of another model, or the oracle's own.
     """
     place = read_world(world)
     delta = place.read_model(model)
@@ -38,5 +41,5 @@ def run(world: Path, model: Path, options: dict[str, Any], out: Path) -> None:
         raise UserError(
             f"{model} holds no FFN2 weight (a name that ends in '{FFN2}'): publish the model as a delta of all of them"
         )
-    revived = oracle(read_weights(place.pipeline, weights), weights, **options)
+    revived = oracle(read_weights(place.pipeline, weights), weights, read_mask(mask, weights), **options)
     save_delta(out, {**delta.tensors, **revived}, delta.base_digest, {**delta.recipe, "oracle": options})

@@ -11,6 +11,7 @@ from regrow.judge import read_protocol
 from regrow.models import pipeline_digest
 
 JUDGES = ("object", "style", "clip")
+OPTIONAL = "style"  # only a world in which styles are audited needs it
 
 
 def run(world: str, pipeline: Path, judges: Path, concepts: Path, preserved: Path, out: Path) -> None:
@@ -23,7 +24,7 @@ def run(world: str, pipeline: Path, judges: Path, concepts: Path, preserved: Pat
     pipeline : Path
         Folder that ``StableDiffusionPipeline.from_pretrained`` reads.
     judges : Path
-        Folder with one folder per judge: object, style, clip.
+        Folder with one folder per judge: object, clip and, where there are styles to tell apart, style.
     concepts : Path
         Folder with one concept pack per folder.
     preserved : Path
@@ -40,8 +41,9 @@ def run(world: str, pipeline: Path, judges: Path, concepts: Path, preserved: Pat
         raise UserError(f"world '{world}' has no pipeline in {pipeline}: see data/README.md for where it comes from")
     if not preserved.is_file():
         raise UserError(f"world '{world}' has no prompt set {preserved}: correct get_world.{world}.preserved")
-    for judge in JUDGES:
-        read_protocol(judges / judge)
+    found = {judge: judges / judge for judge in JUDGES if judge != OPTIONAL or (judges / judge).exists()}
+    for folder in found.values():
+        read_protocol(folder)
     packs = sorted(folder for folder in concepts.glob("*") if (folder / "concept.yaml").is_file())
     if not packs:
         raise UserError(f"world '{world}' has no concept packs in {concepts}: add one; see CONTRIBUTING.md")
@@ -51,7 +53,7 @@ def run(world: str, pipeline: Path, judges: Path, concepts: Path, preserved: Pat
         "world": world,
         "pipeline": str(pipeline),
         "pipeline_digest": pipeline_digest(pipeline),
-        "judges": {judge: str(judges / judge) for judge in JUDGES},
+        "judges": {judge: str(folder) for judge, folder in found.items()},
         "concepts": str(concepts),
         "preserved": str(preserved),
         "versions": {"regrow": __version__},

@@ -1,6 +1,6 @@
 """Stage `measure_spectrum`: tell how much structure each layer has, before and after the cut.
 
-An analysis, not an attack: it reads the base model's weights beside the published ones.
+An analysis, not an attack: it reads the base model's weights and the publisher's mask beside the published weights.
 """
 
 import json
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from regrow.compare.spectrum import layer_spectra
 from regrow.errors import UserError
 from regrow.files import write_then_rename
-from regrow.models import FFN2, read_weights
+from regrow.models import FFN2, read_mask, read_weights
 from regrow.worlds import read_world
 
 SPECTRUM = pa.schema(
@@ -25,7 +25,7 @@ SPECTRUM = pa.schema(
 )
 
 
-def run(world: Path, model: Path, concept: str, eraser: str, copies: int, seed: int, out: Path) -> None:
+def run(world: Path, model: Path, mask: Path, concept: str, eraser: str, copies: int, seed: int, out: Path) -> None:
     """Write singular values of every FFN2 layer: of the base, of the published model and of noise of the same entries.
 
     Parameters
@@ -34,6 +34,8 @@ def run(world: Path, model: Path, concept: str, eraser: str, copies: int, seed: 
         world.json of get_world.
     model : Path
         The published delta.
+    mask : Path
+        The eraser's mask of this concept.
     concept, eraser : str
         Written into every row.
     copies : int
@@ -46,18 +48,19 @@ def run(world: Path, model: Path, concept: str, eraser: str, copies: int, seed: 
     Raises
     ------
     UserError
-        A broken file, files of different models, no copy.
+        A broken file, files of different models, a mask that prunes nothing, no copy.
     """
     if copies < 1:
         raise UserError(f"measure_spectrum needs at least 1 permuted copy, got {copies}: correct params.yaml")
     place = read_world(world)
     delta = place.read_model(model)
-    names = sorted(name for name in delta.tensors if name.endswith(FFN2))
-    true = read_weights(place.pipeline, names)
+    published = {name: tensor for name, tensor in sorted(delta.tensors.items()) if name.endswith(FFN2)}
+    pruned = read_mask(mask, published)
+    true = read_weights(place.pipeline, published)
     rows = [
         {"eraser": eraser, "concept": concept, "layer": name, **row}
-        for name in names
-        for row in layer_spectra(true[name], delta.tensors[name], copies, seed)
+        for name, weight in published.items()
+        for row in layer_spectra(true[name], weight, pruned[name], copies, seed)
     ]
     about = {
         "world": place.name,

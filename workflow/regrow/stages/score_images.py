@@ -88,14 +88,15 @@ def run(
     """
     place = read_world(world)
     judges = Judges(
-        load_classifier(place.judges["object"], device),
-        load_classifier(place.judges["style"], device),
-        load_clip(place.judges["clip"], device),
+        load_classifier(place.judge("object"), device),
+        load_classifier(place.judge("style"), device) if "style" in place.judges else None,
+        load_clip(place.judge("clip"), device),
     )
+    columns = [field for field in SCHEMA if judges.style or not field.name.startswith("style")]
     for source, prompt_set, out in zip(images, prompt_sets, outs, strict=True):
         # What must stay are objects, whatever was erased.
         kind = read_concept(place.concept(concept)).kind if prompt_set == "erased" else "object"
-        if kind not in ("object", "style"):
+        if getattr(judges, kind, None) is None:
             raise UserError(
                 f"concept '{concept}' is of kind {kind}, which no judge of world '{place.name}' sees: add one"
             )
@@ -105,14 +106,14 @@ def run(
         metadata = {
             **{key: made.get(key) for key in ("model_digest", "base_digest", "sampler")},
             "recipe": {"name": recipe, **chain},
-            "protocol": {name: _told(judge.protocol) for name, judge in vars(judges).items()},
+            "protocol": {name: _told(judge.protocol) for name, judge in vars(judges).items() if judge},
             "versions": {
                 **made.get("versions", {}),
                 "regrow": __version__,
                 **{name: importlib.metadata.version(name) for name in ("torchvision", "open_clip_torch")},
             },
         }
-        schema = SCHEMA.with_metadata({"regrow": json.dumps(metadata, sort_keys=True)})
+        schema = pa.schema(columns, {"regrow": json.dumps(metadata, sort_keys=True)})
         table = pa.Table.from_pylist(scored, schema=schema)
         write_then_rename(out, lambda temporary, table=table: pq.write_table(table, temporary))  # type: ignore[misc]
         log.info("%s, %s, %s: %d images judged", recipe, concept, prompt_set, len(scored))
@@ -120,10 +121,10 @@ def run(
 
 @dataclass(frozen=True)
 class Judges:
-    """The judges of a world, loaded."""
+    """The judges of a world, loaded; a world without styles has none for them."""
 
     object: Classifier
-    style: Classifier
+    style: Classifier | None
     clip: ClipSimilarity
 
 
@@ -134,19 +135,21 @@ def _judge(rows: list[dict[str, Any]], judges: Judges, kind: str, batch: int, so
     for first in range(0, len(rows), batch):
         part = rows[first : first + batch]
         pictures = [_decode(row["image"]["bytes"], source, row["case"]) for row in part]
-        opinions = {"object": judges.object(pictures), "style": judges.style(pictures)}
+        opinions = {name: judge(pictures) for name in ("object", "style") if (judge := getattr(judges, name))}
         similarities = judges.clip(pictures, [row["prompt"] for row in part])
-        for row, seen, style, similarity in zip(part, opinions[kind], opinions["style"], similarities, strict=True):
-            yield {
+        for number, (row, seen, similarity) in enumerate(zip(part, opinions[kind], similarities, strict=True)):
+            scores = {
                 **{key: row[key] for key in ("case", "prompt", "label", "seed", "digest")},
                 "top1": seen.top5[0],
                 "top5": seen.top5,
                 "confidence": seen.confidence,
                 "correct": seen.top5[0] == row["label"],
-                "style": style.top5[0],
-                "style_confidence": style.confidence,
                 "clip_similarity": similarity,
             }
+            if judges.style:
+                style = opinions["style"][number]
+                scores |= {"style": style.top5[0], "style_confidence": style.confidence}
+            yield scores
 
 
 def _decode(png: bytes, path: Path, case: int) -> Image.Image:

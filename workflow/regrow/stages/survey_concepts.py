@@ -61,7 +61,7 @@ def run(
     place = read_world(world)
     pipeline = load_pipeline(place.pipeline, device=device)
     sampler = Sampler(type(pipeline.scheduler).__name__, steps, guidance)
-    surveyor = Surveyor(pipeline, load_classifier(place.judges["object"], device), sampler)
+    surveyor = Surveyor(pipeline, load_classifier(place.judge("object"), device), sampler)
     settings: list[dict[str, Any]] = [{}]
     for key, values in sweep.items():
         settings = [{**setting, key: value} for setting in settings for value in values]

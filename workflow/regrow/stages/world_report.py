@@ -67,7 +67,7 @@ def run(
     """
     place = read_world(world)
     pipeline = load_pipeline(place.pipeline, device=device)
-    judges = {kind: load_classifier(place.judges[kind], device) for kind in ("object", "style")}
+    judges = {kind: load_classifier(place.judge(kind), device) for kind in ("object", "style")}
     scenes = SceneMaker(sprites)
     sampler = Sampler(type(pipeline.scheduler).__name__, steps, guidance)
     for name in concepts:
