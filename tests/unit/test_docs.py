@@ -52,6 +52,7 @@ def test_a_stage_has_one_name_everywhere():
     for name, rules in WIRED.items():
         assert set(rules) <= set(stages())
         assert name == TRAINING or set(rules) <= set(Params.model_fields)
+    assert {rule for rules in WIRED.values() for rule in rules} == set(stages())
     for text in RULES.values():
         for rule, block in re.findall(r"^rule (\w+):\n((?:(?: +.*)?\n)+)", text, re.M):
             assert f"python -m regrow {rule} " in block

@@ -1,6 +1,7 @@
 """params.yaml: what is accepted, what is refused and in which words."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -270,3 +271,23 @@ def test_every_option_of_every_method_has_a_type_and_is_required(params, room):
             assert option.annotation is not None, f"{method}: {option.arg}"
         with pytest.raises(UserError, match=f"unknown key 'nonsense' in {section}.mine"):
             check_params(edited(params, f"{section}/mine", {"method": method, "nonsense": 1}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        (
+            "eraser",
+            "conceptprun",
+            "unknown eraser 'conceptprun' in train_world.sweep.eraser: did you mean 'conceptprune'?",
+        ),
+        ("values", {"skil_ratio": [0.1]}, "unknown option 'skil_ratio' in train_world.sweep.values: did you mean"),
+        ("values", {"skill_ratio": 0.1}, "train_world.sweep.values.skill_ratio is 0.1, but should be a valid list"),
+        ("n", 0, "train_world.sweep.n is 0, but should be greater than or equal to 1"),
+    ],
+)
+def test_trials_name_an_eraser_and_its_options(key, value, sentence, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    whole = yaml.safe_load((ROOT / "params.yaml").read_text())
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        check_params(edited(whole, f"train_world/sweep/{key}", value))

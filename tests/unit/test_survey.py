@@ -71,8 +71,9 @@ def test_the_audited_concepts_are_those_that_the_rule_chooses_from_all_candidate
     names = [field.name for field in fields(Trial)]
     trials = [Trial(**row) for row in pd.read_csv(root / "data/emoji/survey.csv")[names].to_dict("records")]
     swept = set(pd.read_csv(root / "data/emoji/sweep.csv")["concept"])
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    assert swept == set(params["train_world"]["sweep"]["concepts"])
     packs = {path.parent.name for path in (root / "data/emoji/concepts").glob("*/concept.yaml")}
     assert packs >= {trial.concept for trial in trials} | swept
     assert not {trial.concept for trial in trials} & swept
-    audited = yaml.safe_load((root / "params.yaml").read_text())["concepts"]
-    assert audited[:12] == list(choose(trials, 12, **RULE)), "concepts of your own come behind these"
+    assert params["concepts"][:12] == list(choose(trials, 12, **RULE)), "concepts of your own come behind these"

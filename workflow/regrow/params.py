@@ -87,8 +87,17 @@ class Training(Section):
     checkpoint_every: Count = Field(description="Steps between checkpoints")
 
 
+class Trials(Section):
+    """Trials of an eraser before any attack; see `regrow.stages.survey_concepts`."""
+
+    eraser: str = Field(description="An entry of erase_concept")
+    concepts: list[Name] = Field(description="Concepts to try; none stands for all of the world's")
+    n: Count = Field(description="Images per accuracy")
+    values: dict[str, list[Any]] = Field(description="Options of the eraser with the values to try in place of its own")
+
+
 class TrainWorld(Section):
-    """How the emoji world is made again; only `snakemake world` reads it."""
+    """How the emoji world is made again and measured; only its own rules read it."""
 
     sprites: str = Field(description="Parquet file of sprites")
     pictures: Count = Field(description="Scenes that are encoded once and that the denoiser is trained on")
@@ -98,6 +107,9 @@ class TrainWorld(Section):
     object: Training
     style: Training
     clip: Training
+    report_n: Count = Field(description="Images per concept of the world's report")
+    sweep: Trials
+    survey: Trials
 
 
 class GenerateImages(Section):
@@ -304,6 +316,12 @@ def _check_names(params: dict[str, Any]) -> None:
     for name, entry in params["revive_concept"].items():
         if "completer" in entry:
             known(entry["completer"], params["complete_weights"], "completer", f"revive_concept.{name}")
+    for trials in ("sweep", "survey") if params.get("train_world") else ():
+        where, entry = f"train_world.{trials}", params["train_world"][trials]
+        known(entry["eraser"], params["erase_concept"], "eraser", f"{where}.eraser")
+        for name in entry["values"]:
+            options = [key for key in params["erase_concept"][entry["eraser"]] if key != "method"]
+            known(name, options, "option", f"{where}.values")
     for name in params["climb_ladder"]["completers"]:
         known(name, params["complete_weights"], "completer", "climb_ladder.completers")
 

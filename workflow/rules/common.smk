@@ -36,6 +36,7 @@ wildcard_constraints:
     oracle=one_of(config["consult_oracle"]),
     prompt_set="erased|preserved",
     judge="object|style|clip",
+    trials="sweep|survey",
 
 
 def in_repository(path):
@@ -66,6 +67,11 @@ def method_options(section, wildcard):
         return json.dumps({key: value for key, value in entry.items() if key not in ("method", "completer")})
 
     return options
+
+
+def surveyed(wildcards):
+    """The eraser's entry that a survey or sweep tries."""
+    return config["erase_concept"][config["train_world"][wildcards.trials]["eraser"]]
 
 
 def files_in(folder):

@@ -1,5 +1,6 @@
 # How the emoji world was made: one rule per model. Each goes on from its checkpoint after a kill. The results are copied to
-# data/emoji by hand when they meet the bars of `regrow world_report`, so no other rule depends on them.
+# data/emoji by hand when they meet the bars of `world_report`, so no other rule depends on them. The last two rules measure
+# what lies in data/emoji.
 TRAINING = config.get("train_world", {})
 
 
@@ -163,5 +164,92 @@ rule train_judge:
             --start {params.start} \
             --work results/train_judge/work/{wildcards.judge} \
             --out {params.folder:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule world_report:
+    input:
+        world=rules.get_world.output.world,
+        sprites=TRAINING.get("sprites", []),
+        judges=files_in(WORLD["judges"]),
+        concepts=files_in(WORLD["concepts"]),
+        code=code_of("world_report"),
+    output:
+        report="results/world_report/{world}/report.json",
+    log:
+        "logs/world_report/{world}.log",
+    benchmark:
+        "logs/world_report/{world}.tsv"
+    conda:
+        "../../envs/regrow.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        gpu=GPU,
+        device=config["device"],
+        runtime=60,
+    params:
+        concepts=config["concepts"],
+        n=TRAINING.get("report_n"),
+        steps=config["generate_images"]["steps"],
+        guidance=config["generate_images"]["guidance"],
+    shell:
+        """
+        python -m regrow world_report \
+            --world {input.world:q} \
+            --sprites {input.sprites:q} \
+            --concepts {params.concepts} \
+            --n {params.n} \
+            --steps {params.steps} \
+            --guidance {params.guidance} \
+            --device {resources.device} \
+            --out {output.report:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule survey_concepts:
+    input:
+        world=rules.get_world.output.world,
+        judge=files_in(f"{WORLD['judges']}/object"),
+        concepts=files_in(WORLD["concepts"]),
+        preserved=WORLD["preserved"],
+        code=lambda wildcards: code_of("survey_concepts", f"erase.{surveyed(wildcards)['method']}"),
+    output:
+        trials="results/survey_concepts/{world}/{trials}.csv",
+    log:
+        "logs/survey_concepts/{world}/{trials}.log",
+    benchmark:
+        "logs/survey_concepts/{world}/{trials}.tsv"
+    conda:
+        "../../envs/regrow.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        gpu=GPU,
+        device=config["device"],
+        runtime=480,
+    params:
+        concepts=lambda wildcards: TRAINING[wildcards.trials]["concepts"],
+        method=lambda wildcards: surveyed(wildcards)["method"],
+        options=lambda wildcards: json.dumps({k: v for k, v in surveyed(wildcards).items() if k != "method"}),
+        values=lambda wildcards: json.dumps(TRAINING[wildcards.trials]["values"]),
+        n=lambda wildcards: TRAINING[wildcards.trials]["n"],
+        steps=config["generate_images"]["steps"],
+        guidance=config["generate_images"]["guidance"],
+    shell:
+        """
+        python -m regrow survey_concepts \
+            --world {input.world:q} \
+            --concepts {params.concepts} \
+            --method {params.method:q} \
+            --options {params.options:q} \
+            --sweep {params.values:q} \
+            --n {params.n} \
+            --steps {params.steps} \
+            --guidance {params.guidance} \
+            --device {resources.device} \
+            --out {output.trials:q} \
             >{log:q} 2>&1
         """
