@@ -12,7 +12,7 @@ from regrow.paper.metrics import revival_rate
 from regrow.paper.recipes import roles, steps
 from regrow.paper.scores import read_scores
 from regrow.paper.table1 import Accuracy, pick, table1
-from regrow.paper.verdict import Kind, Verdict, headline, sentence, verdicts
+from regrow.paper.verdict import Kind, Verdict, headline, percent, sentence, verdicts
 from tests.unit.paper_inputs import CHAINS, LABELS, N, write, write_scores
 
 
@@ -205,6 +205,11 @@ def test_verdict_classes(pretrained: int, erased: int, quantized: int, best: int
     parts = roles(CHAINS)
     (found,) = verdicts(lines, ["key"], parts, parts.chains[0], 0.95)
     assert found.kind is kind
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.346, "35 %"), (-0.001, "0 %"), (-0.02, "-2 %"), (1.0, "100 %")])
+def test_per_cent_are_whole(share: float, said: str) -> None:
+    assert percent(share) == said
 
 
 def test_verdict_sentences(scores: list[Path]) -> None:

@@ -114,7 +114,7 @@ def shown_recipes(found: Sequence[Verdict]) -> list[str]:
 
 def percent(share: float) -> str:
     """Return a share as whole per cent, ``6 %``."""
-    return f"{100 * share:.0f} %"
+    return f"{round(100 * share)} %"  # a whole number: "-0 %" would puzzle a reader
 
 
 def spoken(concept: str) -> str:
