@@ -7,6 +7,9 @@ On the matrices of the sentence encoder (matrix_sets.py), signs right among the 
 true covariance   gaussian_posterior that is given the covariance of the uncut matrix, from the other five sixths of the
                   columns, so that no column sees itself: no estimate of it could be better
 ensemble          the mean of the signed confidences of gaussian_posterior and nuclear, each in units of its own median
+neighbours        gaussian_posterior whose covariance sees, as further columns, what else touches the residual stream:
+                  the block's own first feed-forward matrix and the output matrices of the blocks before and after
+first_layer       the same with only the own first feed-forward matrix, as further rows: more is known of each neuron
 
 Cut are the entries of the eraser's score at ratio 0.02 and at 0.1, or 3 % of all: at random, the largest, the smallest.
 
@@ -78,6 +81,24 @@ def ensemble(case: Case) -> Guess:
     return total, total.abs()
 
 
+def neighbours(case: Case) -> Guess:
+    """Complete with further columns."""
+    weights = torch.cat([case.weights, *case.around], 1)
+    mask = torch.cat([case.mask, *(torch.zeros_like(case.mask) for _ in case.around)], 1)
+    done = complete_matrix(weights, mask)
+    width = case.weights.shape[1]
+    return done.values[:, :width], done.confidence[:, :width]
+
+
+def first_layer(case: Case) -> Guess:
+    """Complete with further rows."""
+    done = complete_matrix(
+        torch.cat([case.weights, case.around[0]]), torch.cat([case.mask, torch.zeros_like(case.mask)])
+    )
+    height = case.weights.shape[0]
+    return done.values[:height], done.confidence[:height]
+
+
 CUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "random": lambda weights: torch.rand(weights.shape, generator=torch.Generator().manual_seed(0)) < 0.03,
     "largest": lambda weights: weights.abs() > weights.abs().flatten().quantile(0.97),
@@ -88,7 +109,7 @@ CUTS: dict[str, Callable[[Tensor], Tensor]] = {
 def cases(layers: list[int], folder: Path | None) -> Iterator[tuple[str, Case, list[Callable[[Case], Guess]]]]:
     """Yield kinds of cut with matrices and the methods to try on them."""
     for case in minilm(layers, folder):
-        yield "eraser 2 %", case, [nuclear, any_size, ours, true_covariance, ensemble]
+        yield "eraser 2 %", case, [nuclear, any_size, ours, true_covariance, ensemble, neighbours, first_layer]
     for case in minilm(layers, folder, 0.1):
         yield "eraser 10 %", case, [nuclear, any_size, ours]
     for case in list(minilm(layers, folder))[: len(layers)]:

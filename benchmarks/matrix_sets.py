@@ -34,12 +34,17 @@ class Case:
         float32, the true weights.
     mask : Tensor
         bool, True = cut.
+    around : tuple of Tensor
+        Uncut matrices of the same shape whose rows are the same dimensions of the residual stream: first the block's
+        own first feed-forward matrix, transposed, whose columns are the same neurons too; then the output matrices of
+        the blocks before and after. Only the set minilm has them.
     """
 
     matrix_set: str
     layer: str
     weights: Tensor
     mask: Tensor
+    around: tuple[Tensor, ...] = ()
 
 
 def skilled(weights: Tensor, base: Tensor, target: Tensor, ratio: float) -> Tensor:
@@ -85,7 +90,10 @@ def minilm(layers: Sequence[int] | None, folder: Path | None, ratio: float = 0.0
     for concept, target in targets.items():
         for i in range(len(blocks)) if layers is None else layers:
             weights = blocks[i].output.dense.weight.detach().clone()
-            yield Case("minilm", f"{i} {concept}", weights, skilled(weights, base[i], target[i], ratio))
+            mask = skilled(weights, base[i], target[i], ratio)
+            around = [blocks[i].intermediate.dense.weight.T]
+            around += [blocks[j].output.dense.weight for j in (i - 1, i + 1) if 0 <= j < len(blocks)]
+            yield Case("minilm", f"{i} {concept}", weights, mask, tuple(matrix.detach().clone() for matrix in around))
 
 
 def emoji(layers: Sequence[int] | None, pipeline: Path, masks: Sequence[Path]) -> Iterator[Case]:
