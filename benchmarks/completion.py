@@ -220,6 +220,7 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import LogLocator
 
     table = means(rows)
     sets = list(dict.fromkeys(matrix_set for matrix_set, _ in table))
@@ -230,6 +231,9 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
                 points = axis.plot([cell["seconds"]] * 2, [100 * cell["0.2"], 100 * cell["1.0"]], "-o", label=method)
                 axis.plot(cell["seconds"], 100 * cell["1.0"], "s", color=points[0].get_color())
         axis.set(xscale="log", xlabel="seconds per matrix", title=matrix_set, ylabel="right signs [%]")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("")
         axis.grid(alpha=0.3)
     handles, labels = axes[0][0].get_legend_handles_labels()
     title = "circle: the surest fifth (K = 0.2), square: all (K = 1)"
