@@ -27,7 +27,7 @@ def write_world(folder: Path) -> Path:
         "pipeline": str(pipeline),
         "pipeline_digest": pipeline_digest(pipeline),
         "concepts": str(folder),
-        "judges": {},
+        "judges": "judges",
         "preserved": "preserved.csv",
     }
     (folder / "world.json").write_text(json.dumps(told))

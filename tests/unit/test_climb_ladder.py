@@ -10,7 +10,15 @@ import torch
 
 from regrow.compare.ladder import attacker_masks, rung_counts
 from regrow.errors import UserError
-from regrow.models import ffn2_names, load_pipeline, pipeline_digest, read_weights, save_delta, write_tensors
+from regrow.models import (
+    ffn2_names,
+    load_delta,
+    load_pipeline,
+    pipeline_digest,
+    read_weights,
+    save_delta,
+    write_tensors,
+)
 from regrow.paper.both_sides import RungCount
 from regrow.paper.ladder import ladder
 from regrow.stages.climb_ladder import run
@@ -68,15 +76,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     pipeline = write_tiny_pipeline(folder / "pipeline")
     digest = pipeline_digest(pipeline)
     told = {"world": "tiny", "pipeline": str(pipeline), "pipeline_digest": digest, "concepts": "concepts"}
-    (folder / "world.json").write_text(json.dumps(told | {"judges": {}, "preserved": "preserved.csv"}))
+    (folder / "world.json").write_text(json.dumps(told | {"judges": "judges", "preserved": "preserved.csv"}))
     weights = read_weights(pipeline, ffn2_names(load_pipeline(pipeline).unet))
     generator = torch.Generator().manual_seed(0)
     for name in ("mask", "other_mask"):
         masks = {layer: torch.rand(w.shape, generator=generator) < 0.2 for layer, w in weights.items()}
-        write_tensors(folder / f"{name}.safetensors", masks, {"base": digest})
+        write_tensors(folder / f"{name}.safetensors", masks, {"base": digest, "recipe": {"concept": name}})
         if name == "mask":
             published = {layer: weight.masked_fill(masks[layer], 0.0) for layer, weight in weights.items()}
-            save_delta(folder / "model.safetensors", published, digest, {"eraser": {}})
+            save_delta(folder / "model.safetensors", published, digest, {"concept": "mask", "eraser": {}})
     found = {name: folder / f"{name}.safetensors" for name in ("model", "mask", "other_mask")}
     return found | {"world": folder / "world.json"}
 
@@ -122,12 +130,20 @@ def test_same_bytes_whatever_the_jobs(files: dict[str, Path], tmp_path: Path) ->
 
 
 def test_stage_refuses_what_does_not_fit(files: dict[str, Path], tmp_path: Path) -> None:
-    write_tensors(tmp_path / "strange", {"a": torch.ones(1, 1, dtype=torch.bool)})
-    write_tensors(tmp_path / "empty", {})
+    base = load_delta(files["model"]).base_digest
+    write_tensors(
+        tmp_path / "strange",
+        {"a": torch.ones(1, 1, dtype=torch.bool)},
+        {"base": base, "recipe": {"concept": "strange"}},
+    )
+    write_tensors(tmp_path / "empty", {}, {"base": base, "recipe": {"concept": "mask"}})
     for changes, said in (
         ({"other_mask": tmp_path / "strange"}, "'a' is no mask of a weight of the model"),
         ({"mask": tmp_path / "empty"}, "prunes nothing, so there is nothing to find out"),
+        ({"other_mask": files["mask"]}, "is the mask of this very erasing of 'mask': give that of another concept"),
         ({"threshold": 0.0}, "climb_ladder needs threshold > 0"),
+        ({"threshold": float("inf")}, "climb_ladder needs threshold > 0"),
+        ({"device": "cuda"}, "the device 'cuda' cannot be used here"),
     ):
         with pytest.raises(UserError, match=said):
             climb(files, tmp_path / "out", **changes)

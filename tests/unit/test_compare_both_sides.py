@@ -148,7 +148,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "pipeline": str(pipeline),
         "pipeline_digest": digest,
         "concepts": "concepts",
-        "judges": {},
+        "judges": "judges",
         "preserved": "preserved.csv",
     }
     (folder / "world.json").write_text(json.dumps(told))

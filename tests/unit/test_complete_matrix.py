@@ -1,5 +1,7 @@
 """The interface of the completers: input checks, degenerate matrices, promises that hold for every method."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -179,3 +181,34 @@ def test_unknown_method_and_option_name_the_nearest() -> None:
         complete_matrix(weights, mask, "mask")
     with pytest.raises(UserError, match="has no option 'tolerence': did you mean 'tolerance'"):
         complete_matrix(weights, mask, "nuclear", tolerence=1)
+
+
+@pytest.mark.parametrize("method", ["nuclear", "soft_impute", "gaussian_posterior"])
+def test_numbers_at_the_end_of_float32_are_completed_or_refused(method: str) -> None:
+    signs = torch.where(torch.arange(40).reshape(4, 10) % 3 == 0, -1.0, 1.0)
+    weights, mask = signs * 3.4e38, torch.arange(40).reshape(4, 10) % 7 == 0
+    try:
+        done = complete_matrix(weights, mask, method)
+    except UserError as error:
+        assert "recovered a number beyond float32: divide the matrix" in str(error)
+    else:
+        assert torch.isfinite(done.values).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "said"),
+    [
+        ("nuclear", {"tolerance": "1e-5"}, "completer 'nuclear': tolerance is '1e-5', but should be a valid number"),
+        ("nuclear", {"max_steps": 1.5}, "completer 'nuclear': max_steps is 1.5, but should be a valid integer"),
+        ("nuclear", {"solver": 3}, "completer 'nuclear': solver is 3, but should be 'fast' or 'released'"),
+        ("gaussian_posterior", {"shrinkage": "x"}, "shrinkage is 'x', but should be a valid number"),
+    ],
+)
+def test_options_of_a_wrong_type(method: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        complete_matrix(torch.randn(4, 8), torch.eye(4, 8).bool(), method, **options)
+
+
+def test_a_device_that_is_not_there() -> None:
+    with pytest.raises(UserError, match="the device 'cuda' cannot be used here .*: set device: cpu"):
+        complete_matrix(torch.randn(4, 8), torch.eye(4, 8).bool(), device="cuda")

@@ -10,9 +10,15 @@ from regrow.errors import UserError
 GOOD = "name: cat\nkind: object\nlabel: cat\nfind: {base: [a road], target: [a cat on a road]}\n"
 
 
-def test_a_good_pack(tmp_path: Path) -> None:
-    (tmp_path / "concept.yaml").write_text(GOOD)
-    concept = read_concept(tmp_path)
+@pytest.fixture
+def cat(tmp_path: Path) -> Path:
+    (tmp_path / "cat").mkdir()
+    return tmp_path / "cat"
+
+
+def test_a_good_pack(cat: Path) -> None:
+    (cat / "concept.yaml").write_text(GOOD)
+    concept = read_concept(cat)
     assert (concept.name, concept.kind, concept.label) == ("cat", "object", "cat")
     assert (concept.base, concept.target) == (["a road"], ["a cat on a road"])
 
@@ -29,14 +35,18 @@ def test_a_good_pack(tmp_path: Path) -> None:
             GOOD.replace("object", "nudity"),
             "must be screened for minors and real people .* take the pack out of the world",
         ),
+        (GOOD.replace("[a road]", "['  ']"), "find.base.0: string should have at least 1 character"),
+        (GOOD.replace("label: cat", "label: ''"), "label: string should have at least 1 character"),
+        (GOOD.replace("name: cat", "name: dog"), "is named 'dog' but lies in cat: give both one name"),
+        (GOOD.replace("a road", "a café"), "is not YAML"),
         ("name: [", "is not YAML"),
         ("", "input should be"),
     ],
 )
-def test_bad_packs(tmp_path: Path, text: str, sentence: str) -> None:
-    (tmp_path / "concept.yaml").write_text(text)
+def test_bad_packs(cat: Path, text: str, sentence: str) -> None:
+    (cat / "concept.yaml").write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match=sentence):
-        read_concept(tmp_path)
+        read_concept(cat)
 
 
 def test_no_pack(tmp_path: Path) -> None:

@@ -38,11 +38,25 @@ def test_an_oracle_refuses_what_it_cannot_answer(erased_world: Path, erased: tup
     with pytest.raises(UserError, match="holds no FFN2 weight"):
         consult_oracle.run(erased_world, tmp_path / "none", erased[1], options, tmp_path / "out")
     layer, mask = next(iter(read_tensors(erased[1]).items()))
-    for name, tensors, said in (
-        ("empty", {layer: torch.zeros_like(mask)}, "prunes nothing"),
-        ("wrong", {layer: mask[:1]}, "is no mask of a weight of the model"),
+    own = {"base": delta.base_digest, "recipe": delta.recipe}
+    for name, tensors, header, said in (
+        ("empty", {layer: torch.zeros_like(mask)}, own, "prunes nothing"),
+        ("wrong", {layer: mask[:1]}, own, "is no mask of a weight of the model"),
+        ("float", {layer: mask.float()}, own, "is no mask of erase_concept"),
+        ("bare", {layer: mask}, None, "is no mask of erase_concept"),
+        ("foreign", {layer: mask}, {**own, "base": "0" * 64}, "is a mask of base 000000000000, not of"),
+        ("rocket", {layer: mask}, {**own, "recipe": {"concept": "rocket"}}, "of another erasing, of 'rocket'"),
     ):
-        write_tensors(tmp_path / name, tensors)
+        write_tensors(tmp_path / name, tensors, header)
         with pytest.raises(UserError, match=said):
             consult_oracle.run(erased_world, erased[0], tmp_path / name, options, tmp_path / "out")
+    with pytest.raises(UserError, match="is no mask of erase_concept"):
+        consult_oracle.run(erased_world, erased[0], erased[0], options, tmp_path / "out")
+    for wrong, said in (
+        ({"signs": "pretrained", "magnitude": "max"}, "oracle 'oracle' needs the option 'seed'"),
+        ({**options, "sede": 1}, "oracle 'oracle' has no option 'sede': did you mean 'seed'"),
+        ({**options, "seed": "1"}, "oracle 'oracle': seed is '1', but should be a valid integer"),
+    ):
+        with pytest.raises(UserError, match=said):
+            consult_oracle.run(erased_world, *erased, wrong, tmp_path / "out")
     assert not (tmp_path / "out").exists()

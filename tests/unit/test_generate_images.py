@@ -166,7 +166,7 @@ def test_a_key_tells_everything_apart() -> None:
     [
         ({"concept": "chruch"}, "did you mean 'church'"),
         ({"prompt_sets": ["both"]}, "valid are erased, preserved"),
-        ({"n": 99}, "lower n or add rows"),
+        ({"n": 99}, "are needed: add rows, or lower n"),
     ],
 )
 def test_bad_cells(world: Path, tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:

@@ -88,10 +88,10 @@ def test_stage(tmp_path: Path) -> None:
     pipeline = write_tiny_pipeline(tmp_path / "pipeline")
     digest = pipeline_digest(pipeline)
     told = {"world": "tiny", "pipeline": str(pipeline), "pipeline_digest": digest, "concepts": "concepts"}
-    (tmp_path / "world.json").write_text(json.dumps(told | {"judges": {}, "preserved": "preserved.csv"}))
+    (tmp_path / "world.json").write_text(json.dumps(told | {"judges": "judges", "preserved": "preserved.csv"}))
     weights = read_weights(pipeline, ffn2_names(load_pipeline(pipeline).unet))
     cut = {name: weight.abs() > 0.1 for name, weight in weights.items()}
-    write_tensors(tmp_path / "mask.safetensors", cut)
+    write_tensors(tmp_path / "mask.safetensors", cut, {"base": digest, "recipe": {}})
     published = {name: weight.masked_fill(cut[name], 0.0) for name, weight in weights.items()}
     save_delta(tmp_path / "model.safetensors", published, digest, {"eraser": {}})
 

@@ -73,7 +73,7 @@ def test_the_tiny_params_come_back_unchanged(params):
         ("concepts", [7], "params: concepts.0 is 7, but should be a valid string"),
         ("concepts", ["../church"], "params: concepts.0 is '../church', but"),
         ("concepts", ["churhc"], "params: unknown concept 'churhc' in concepts: did you mean 'church'?"),
-        ("concepts", ["church", "church"], "params: a concept stands twice in concepts: leave one"),
+        ("concepts", ["church", "church"], "params: 'church' stands twice in concepts: leave one"),
         (
             "concepts",
             ["nude"],
@@ -91,6 +91,30 @@ def test_the_tiny_params_come_back_unchanged(params):
             "rocket",
             "params: climb_ladder.other is 'rocket', which is audited: name a concept that",
         ),
+        (
+            "climb_ladder/completers",
+            ["nuclear", "nuclear"],
+            "params: 'nuclear' stands twice in climb_ladder.comp",
+        ),
+        (
+            "climb_ladder/threshold",
+            float("inf"),
+            "params: climb_ladder.threshold is inf, but should be a finite",
+        ),
+        ("climb_ladder/other", "any", "params: 'any' in climb_ladder.other means every concept: rename the pack"),
+        ("concepts", ["any"], "params: 'any' in concepts means every concept: rename the pack"),
+        ("run", ["pretrained"], "params: run names no recipe that erases a concept, so there is nothing to audit"),
+        ("seed", 2**63, "params: seed is 9223372036854775808, but should be less than 9223372036854775808"),
+        (
+            "erase_concept/conceptprune/skill_ratio",
+            7.0,
+            "params: erase_concept.conceptprune.skill_ratio is 7.0, but",
+        ),
+        ("erase_concept/conceptprune/batch", 0, "params: erase_concept.conceptprune.batch is 0, but should be greater"),
+        ("erase_concept/conceptprune/guidance", 1.0, "params: erase_concept.conceptprune.guidance is 1.0, but should"),
+        ("complete_weights/nuclear/tolerance", -1.0, "params: complete_weights.nuclear.tolerance is -1.0, but should"),
+        ("generate_images/guidance", float("inf"), "params: generate_images.guidance is inf, but should be a finite"),
+        ("make_figures/dpi", 10**9, "params: make_figures.dpi is 1000000000, but should be less than or equal to 1200"),
         ("world", "tinny", "params: unknown world 'tinny' in world: did you mean 'tiny'?"),
         ("device", "gpu", "params: device is 'gpu', but"),
         ("recipes/pretrained", None, "params: recipes needs the entry 'pretrained: {}'"),
@@ -283,6 +307,15 @@ def test_every_option_of_every_method_has_a_type_and_is_required(params, room):
         ),
         ("values", {"skil_ratio": [0.1]}, "unknown option 'skil_ratio' in train_world.sweep.values: did you mean"),
         ("values", {"skill_ratio": 0.1}, "train_world.sweep.values.skill_ratio is 0.1, but should be a valid list"),
+        ("values", {"skill_ratio": []}, "train_world.sweep.values.skill_ratio is [], but"),
+        (
+            "values",
+            {"skill_ratio": ["lots"]},
+            "train_world.sweep.values.skill_ratio holds 'lots', but should be a",
+        ),
+        ("values", {"skill_ratio": [2.0]}, "train_world.sweep.values.skill_ratio holds 2.0, but should be less than"),
+        ("concepts", ["banena"], "unknown concept 'banena' in train_world.sweep.concepts: did you mean 'banana'?"),
+        ("concepts", ["fire", "fire"], "'fire' stands twice in train_world.sweep.concepts: leave one"),
         ("n", 0, "train_world.sweep.n is 0, but should be greater than or equal to 1"),
     ],
 )
@@ -291,3 +324,10 @@ def test_trials_name_an_eraser_and_its_options(key, value, sentence, monkeypatch
     whole = yaml.safe_load((ROOT / "params.yaml").read_text())
     with pytest.raises(UserError, match=re.escape(sentence)):
         check_params(edited(whole, f"train_world/sweep/{key}", value))
+
+
+def test_values_of_trials_become_numbers(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    whole = yaml.safe_load((ROOT / "params.yaml").read_text())
+    checked = check_params(edited(whole, "train_world/sweep/values", {"skill_ratio": ["1e-1"]}))
+    assert checked["train_world"]["sweep"]["values"] == {"skill_ratio": [0.1]}

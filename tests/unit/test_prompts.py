@@ -57,9 +57,36 @@ def test_too_few_rows(tmp_path: Path) -> None:
     path = write(tmp_path / "p.csv", "prompt,seed,label\nx,0,a\nx,1,b\n")
     rows = read_prompts(path)
     for select in (
-        lambda: erased_rows(rows, 3, path),
+        lambda: erased_rows([row for row in rows if row.label == "a"], 3, path, "a"),
         lambda: preserved_rows(rows, 2, path, "a"),
         lambda: preserved_rows(rows, 2, path, None),
     ):
-        with pytest.raises(UserError, match="lower n or add rows"):
+        with pytest.raises(UserError, match="are needed: add rows, or lower n"):
             select()
+
+
+def test_a_row_of_another_label_is_refused_before_it_is_drawn(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", "prompt,seed,label\nx,0,cat\ny,1,dog\n")
+    with pytest.raises(UserError, match="row 2: the label is 'dog', but the concept's is 'cat'"):
+        erased_rows(read_prompts(path), 1, path, "cat")
+
+
+def test_files_of_a_spreadsheet(tmp_path: Path) -> None:
+    text = "prompt,seed,label\na café,1,café\n"
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding="utf-8-sig")
+    assert read_prompts(path)[0].label == "café"
+    for encoding in ("latin-1", "utf-16"):
+        path.write_text(text, encoding=encoding)
+        with pytest.raises(UserError, match="is no CSV file in UTF-8"):
+            read_prompts(path)
+    write(path, f"prompt,seed,label\n{'a' * 200_000},1,cat\n")
+    with pytest.raises(UserError, match="is no CSV file in UTF-8"):
+        read_prompts(path)
+
+
+@pytest.mark.parametrize("seed", [2**63, 10**30])
+def test_a_seed_that_no_generator_takes(tmp_path: Path, seed: int) -> None:
+    with pytest.raises(UserError, match=r"is no whole number from 0 to 2\^63 - 1"):
+        read_prompts(write(tmp_path / "p.csv", f"prompt,seed,label\nx,{seed},a\n"))
+    assert read_prompts(write(tmp_path / "p.csv", f"prompt,seed,label\nx,{2**63 - 1},a\n"))[0].seed == 2**63 - 1

@@ -67,7 +67,9 @@ def test_batch_size_changes_no_score(place: Path, tmp_path: Path) -> None:
 
 def test_a_world_without_a_style_judge_has_no_styles(place: Path, tmp_path: Path) -> None:
     told = json.loads((place / "world.json").read_text())
-    del told["judges"]["style"]
+    for judge in ("object", "clip"):
+        shutil.copytree(place / "judges" / judge, tmp_path / "judges" / judge)
+    told["judges"] = str(tmp_path / "judges")
     (tmp_path / "world.json").write_text(json.dumps(told))
     out = tmp_path / "scores.parquet"
     score_images.run(
@@ -127,7 +129,14 @@ def copy_judge(place: Path, folder: Path, **changes: Any) -> Path:
     ("changes", "sentence"),
     [
         ({"architecture": "shufflenet_v2_x0_6"}, "did you mean 'shufflenet_v2_x0_5'"),
+        ({"architecture": "fasterrcnn_resnet50_fpn"}, "no classifier 'fasterrcnn_resnet50_fpn'"),
+        ({"architecture": 5}, "architecture is no good: should be a valid string"),
+        ({"weights": 5}, "weights is no good: should be a valid string"),
         ({"labels": None}, "has no 'labels'"),
+        ({"labels": [1, 2, 3]}, "labels.0 is no good: should be a valid string"),
+        ({"resize": 0}, "resize is no good: should be greater than or equal to 1"),
+        ({"mean": [0.5]}, "mean.1 is no good: field required"),
+        ({"std": [0, 0, 0]}, "std.0 is no good: should be greater than 0"),
         ({"labels": ["a", "b"]}, "does not fit shufflenet_v2_x0_5"),
         ({"weights": "none.safetensors"}, "none.safetensors does not exist"),
     ],

@@ -68,6 +68,16 @@ def test_shared_file_is_filtered_by_label(scores: list[Path]) -> None:
     assert [score.case for score in cell.scores] == sorted(score.case for score in cell.scores)
 
 
+def test_an_image_that_concepts_share_counts_once_in_the_mean(scores: list[Path]) -> None:
+    read, lines = read_scores(scores), lines_of(scores)
+    cells = [read.cell(concept, "pretrained", "preserved", label, N) for concept, label in LABELS.items()]
+    shared = {score.case for cell in cells for score in cell.scores}
+    line = pick(lines, "mean", "pretrained", "preserved")
+    assert N < line.n == len(shared) < 2 * N
+    assert line.correct == sum({score.case: score.correct for cell in cells for score in cell.scores}.values())
+    assert pick(lines, "mean", "pruned", "preserved").n == 2 * N
+
+
 def test_own_label_in_the_shared_file_never_counts(scores: list[Path]) -> None:
     """A wrong answer to the concept's own prompt leaves its preserved accuracy as it was."""
     path = find(scores, "any")

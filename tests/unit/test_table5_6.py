@@ -135,6 +135,8 @@ def test_no_completion_no_lines() -> None:
 def test_refused_files(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no alignment for concept 'spider-web'"):
         read_both_sides([path for path in files if path != files[6]], LABELS)
+    with pytest.raises(UserError, match="given twice, so its counts would be doubled"):
+        read_both_sides([*files, files[0]], LABELS)
     with pytest.raises(UserError, match="are both of concept 'church', one eraser and one completer"):
         twin = write(tmp_path / "twin.parquet", overlap_rows("church", "all", [[1]]))
         read_both_sides([*files, twin], LABELS)

@@ -8,6 +8,7 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from regrow.errors import UserError
+from regrow.stages import train_judge
 from regrow.world import training
 from regrow.world.denoiser import (
     activation_density,
@@ -150,3 +151,17 @@ def test_the_committed_unet_is_wired_so() -> None:
             if name.endswith(".ff.net.2.weight"):
                 parameter.zero_()
         assert unet(latents, step, one).sample.equal(unet(latents, step, other).sample)
+
+
+def test_a_schedule_that_lacks_something_or_has_too_much() -> None:
+    whole = {"steps": 1, "batch": 1, "learning_rate": 0.1, "seed": 0}
+    assert Schedule.of(whole).checkpoint_every == 250
+    with pytest.raises(UserError, match="missing 1 required positional argument: 'seed': see train_world"):
+        Schedule.of({key: value for key, value in whole.items() if key != "seed"})
+    with pytest.raises(UserError, match="unexpected keyword argument 'stepps'"):
+        Schedule.of({**whole, "stepps": 1})
+
+
+def test_an_unknown_judge_is_not_trained(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no judge 'styl' of the emoji world: did you mean 'style'"):
+        train_judge.run(tmp_path, "styl", {}, None, tmp_path / "work", tmp_path / "out")

@@ -81,3 +81,9 @@ def test_a_killed_generation_is_taken_up_and_gives_the_same_tables(copy):
     assert after == before
     assert copy.tables() == tables
     assert not list(pruned.rglob(".*.part"))
+
+
+@pytest.mark.parametrize("target", ["results/survey_concepts/tiny/sweep.csv", "results/world_report/tiny/report.json"])
+def test_a_target_whose_settings_are_missing_says_so(copy, target):
+    said = copy.snakemake("--dry-run", target, fails=True)
+    assert "params: the section train_world is missing, which this target needs: add it" in said

@@ -6,10 +6,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from regrow.methods import Share
+from regrow.methods import Count, Fraction, Guidance, Positive, Seed, Share
 
 PACKAGE = Path(__file__).parent
-TYPES = {"Any": Any, "Literal": Literal, "Mapping": Mapping, "Path": Path, "Sequence": Sequence, "Share": Share}
+TYPES = {"Any": Any, "Literal": Literal, "Mapping": Mapping, "Path": Path, "Sequence": Sequence}
+TYPES |= {
+    "Share": Share,
+    "Fraction": Fraction,
+    "Positive": Positive,
+    "Guidance": Guidance,
+    "Count": Count,
+    "Seed": Seed,
+}
 
 
 def path_of(module: str) -> Path | None:

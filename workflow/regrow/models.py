@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from regrow.confidence import MEANINGS, Meaning
+from regrow.device import check_device
 from regrow.errors import UserError, nearest
 from regrow.files import digest, write_then_rename
 
@@ -116,8 +117,9 @@ def load_pipeline(
     Raises
     ------
     UserError
-        Missing, broken or non-finite weights, or a delta that does not fit.
+        Missing, broken or non-finite weights, a delta that does not fit, or no such device.
     """
+    check_device(device)
     if not (folder / "model_index.json").is_file():
         raise UserError(f"{folder} holds no diffusers pipeline (no model_index.json): correct the path")
     # Imported here: most stages only read and write weights, and diffusers takes seconds to import.
@@ -185,36 +187,52 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return _read(path)[0]
 
 
-def read_mask(path: Path, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def read_mask(path: Path, model: Delta, other: bool = False) -> dict[str, Tensor]:
     """Read the mask that an eraser kept on the publisher's side.
 
     Parameters
     ----------
     path : Path
         mask.safetensors of erase_concept.
-    weights : mapping of Tensor
-        The weights that were pruned, by name.
+    model : Delta
+        The published model.
+    other : bool
+        Whether the mask must be of another concept, erased from the same base, instead of this model's own.
 
     Returns
     -------
     dict of Tensor
-        bool, True = pruned, for every name of `weights`; a layer that the file lacks was not pruned.
+        bool, True = pruned, for every FFN2 weight of `model`; a layer that the file lacks was not pruned.
 
     Raises
     ------
     UserError
-        Missing, corrupt or truncated file, a mask of another weight or shape, or one that prunes nothing.
+        Missing, corrupt or truncated file, no mask of erase_concept, a mask of another base, erasing or shape, or one
+        that prunes nothing.
     """
-    found = read_tensors(path)
+    found, header = _read(path)
+    recipe = header.get("recipe", {})
+    if "base" not in header or any(tensor.dtype != torch.bool for tensor in found.values()):
+        raise UserError(f"{path} is no mask of erase_concept: give its mask.safetensors")
+    if header["base"] != model.base_digest:
+        raise UserError(
+            f"{path} is a mask of base {header['base'][:12]}, not of {model.base_digest[:12]}: give another"
+        )
+    own = all(model.recipe.get(step) == told for step, told in recipe.items())
+    if own == other:
+        concept = recipe.get("concept")
+        raise UserError(
+            f"{path} is the mask of this very erasing of '{concept}': give that of another concept"
+            if other
+            else f"{path} is the mask of another erasing, of '{concept}': give the one written beside the erased model"
+        )
+    weights = {name: tensor for name, tensor in model.tensors.items() if name.endswith(FFN2)}
     for name, tensor in found.items():
         if name not in weights or tensor.shape != weights[name].shape:
-            raise UserError(f"{path}: '{name}' is no mask of a weight of the model: give masks of the same base")
+            raise UserError(f"{path}: '{name}' is no mask of a weight of the model: give a mask of the same base")
     if not any(bool(tensor.any()) for tensor in found.values()):
         raise UserError(f"{path} prunes nothing, so there is nothing to find out: give the mask of a pruning eraser")
-    return {
-        name: found[name].bool() if name in found else torch.zeros_like(weight, dtype=torch.bool)
-        for name, weight in weights.items()
-    }
+    return {name: found.get(name, torch.zeros_like(weight, dtype=torch.bool)) for name, weight in weights.items()}
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from regrow.code import methods_of, type_of
 from regrow.concepts import read_concept
 from regrow.errors import UserError, nearest
 from regrow.judge import read_protocol
-from regrow.methods import Share
+from regrow.methods import Count, Seed, Share
 
 PRETRAINED = "pretrained"
 UNKNOWN_KEY = "unknown_key"
@@ -27,13 +27,13 @@ NO_VALUE = "no_value"
 
 # Names become parts of paths, so they hold nothing that means something there.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-Count = Annotated[int, Field(ge=1)]
+RESERVED = ("all", "any", "mean")  # lines and files that stand for every concept
 
 
 class Section(BaseModel):
     """A section of params.yaml: keys that it does not declare are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -73,7 +73,9 @@ class World(Section):
         description="Folder with one judge per folder: object, clip and, where there are styles to tell apart, style"
     )
     concepts: str = Field(description="Folder with one concept pack per folder")
-    preserved: str = Field(description="Prompts that must survive an erasing: CSV with the columns prompt, seed, label")
+    preserved: str = Field(
+        min_length=1, description="Prompts that must survive an erasing: CSV with the columns prompt, seed, label"
+    )
 
 
 class Training(Section):
@@ -82,7 +84,7 @@ class Training(Section):
     steps: Count = Field(description="Optimiser steps")
     batch: Count = Field(description="Pictures per step")
     learning_rate: float = Field(gt=0, description="Peak learning rate")
-    seed: int = Field(ge=0, description="Of weights and pictures")
+    seed: Seed = Field(description="Of weights and pictures")
     ema: float = Field(ge=0, lt=1, description="Decay of the averaged weights, 0 = none")
     checkpoint_every: Count = Field(description="Steps between checkpoints")
 
@@ -91,9 +93,11 @@ class Trials(Section):
     """Trials of an eraser before any attack; see `regrow.stages.survey_concepts`."""
 
     eraser: str = Field(description="An entry of erase_concept")
-    concepts: list[Name] = Field(description="Concepts to try; none stands for all of the world's")
+    concepts: list[Name] = Field(description="Concepts to try; none stands for all that the sweep does not try")
     n: Count = Field(description="Images per accuracy")
-    values: dict[str, list[Any]] = Field(description="Options of the eraser with the values to try in place of its own")
+    values: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        description="Options of the eraser with the values to try in place of its own"
+    )
 
 
 class TrainWorld(Section):
@@ -118,14 +122,16 @@ class GenerateImages(Section):
     n: Count = Field(description="Images per model and prompt set")
     steps: Count = Field(description="Sampling steps")
     guidance: float = Field(ge=1, description="Scale of classifier-free guidance, 1 = none")
-    batch: Count = Field(description="Images sampled at once; changes time and memory, not images")
+    batch: Count = Field(
+        description="Images sampled at once; changes time and memory, and images by a grey level at most"
+    )
     images_per_minute: float = Field(gt=0, description="Of your machine; used only to print the expected time")
 
 
 class ScoreImages(Section):
     """Settings of the judges."""
 
-    batch: Count = Field(description="Images judged at once; changes time and memory, not scores")
+    batch: Count = Field(description="Images judged at once; changes time and memory, and scores by rounding only")
 
 
 class CompareBothSides(Section):
@@ -160,7 +166,7 @@ class MakeFigures(Section):
     """Settings of the figures."""
 
     columns: Count = Field(description="Images per row of the grid")
-    dpi: Count = Field(description="Dots per inch")
+    dpi: int = Field(ge=1, le=1200, description="Dots per inch")
 
 
 class MakeReport(Section):
@@ -204,7 +210,7 @@ class Params(Section):
     """All of params.yaml."""
 
     world: str = Field(description="An entry of get_world")
-    seed: int = Field(ge=0, description="Of every random draw that has no seed of its own")
+    seed: Seed = Field(description="Of every random draw that has no seed of its own")
     device: str = Field(pattern=r"^(cpu|cuda(:\d+)?)$", description="Where to compute; changes time, not images")
     concepts: list[Name] = Field(min_length=1, description="Concepts to erase, each the name of a concept pack")
     recipes: dict[Name, Recipe] = Field(description="The models under audit by name")
@@ -278,23 +284,32 @@ def _check_names(params: dict[str, Any]) -> None:
         if word not in (valid := list(valid)):
             raise UserError(f"params: unknown {what} '{word}' in {where}: {nearest(word, valid)}")
 
+    def once(words: list[str], where: str) -> None:
+        twice = [word for word in words if words.count(word) > 1]
+        if twice:
+            raise UserError(f"params: '{twice[0]}' stands twice in {where}: leave one")
+
+    def pack_of(concept: str, where: str) -> None:
+        if concept in RESERVED:
+            raise UserError(f"params: '{concept}' in {where} means every concept: rename the pack")
+        known(concept, packs, "concept", where)
+
     known(params["world"], params["get_world"], "world", "world")
     world = {part: Path(path) for part, path in params["get_world"][params["world"]].items()}
     packs = [path.parent.name for path in world["concepts"].glob("*/concept.yaml")]
     judges = [path.parent.name for path in world["judges"].glob("*/judge.yaml")]
     for concept in params["concepts"]:
-        known(concept, packs, "concept", "concepts")
+        pack_of(concept, "concepts")
         pack = read_concept(world["concepts"] / concept)
         known(pack.kind, judges, "judge", f"kind of concept '{concept}'")
         labels = read_protocol(world["judges"] / pack.kind).settings.get("labels")
         if labels:
             known(pack.label, labels, "judge label", f"label of concept '{concept}'")
     if (other := params["climb_ladder"]["other"]) is not None:
-        known(other, packs, "concept", "climb_ladder.other")
+        pack_of(other, "climb_ladder.other")
         if other in params["concepts"]:
             raise UserError(f"params: climb_ladder.other is '{other}', which is audited: name a concept that is not")
-    if len(set(params["concepts"])) < len(params["concepts"]):
-        raise UserError("params: a concept stands twice in concepts: leave one")
+    once(params["concepts"], "concepts")
     if params["recipes"].get(PRETRAINED) != {}:
         raise UserError(f"params: recipes needs the entry '{PRETRAINED}: {{}}', with which every other one is compared")
     for name, recipe in params["recipes"].items():
@@ -316,19 +331,37 @@ def _check_names(params: dict[str, Any]) -> None:
     for name, entry in params["revive_concept"].items():
         if "completer" in entry:
             known(entry["completer"], params["complete_weights"], "completer", f"revive_concept.{name}")
-    for trials in ("sweep", "survey") if params.get("train_world") else ():
-        where, entry = f"train_world.{trials}", params["train_world"][trials]
-        known(entry["eraser"], params["erase_concept"], "eraser", f"{where}.eraser")
-        for name in entry["values"]:
-            options = [key for key in params["erase_concept"][entry["eraser"]] if key != "method"]
-            known(name, options, "option", f"{where}.values")
+    for name in ("sweep", "survey") if params.get("train_world") else ():
+        where, trials = f"train_world.{name}", params["train_world"][name]
+        known(trials["eraser"], params["erase_concept"], "eraser", f"{where}.eraser")
+        for concept in trials["concepts"]:
+            pack_of(concept, f"{where}.concepts")
+        once(trials["concepts"], f"{where}.concepts")
+        entry = params["erase_concept"][trials["eraser"]]
+        for option in trials["values"]:
+            known(option, [key for key in entry if key != "method"], "option", f"{where}.values")
+            trials["values"][option] = [
+                _option(entry, option, value, f"{where}.values.{option}") for value in trials["values"][option]
+            ]
+    once(params["climb_ladder"]["completers"], "climb_ladder.completers")
     for name in params["climb_ladder"]["completers"]:
         known(name, params["complete_weights"], "completer", "climb_ladder.completers")
+
+
+def _option(entry: Mapping[str, Any], option: str, value: Any, where: str) -> Any:
+    """Return the value of an eraser's option with the type that the eraser declares."""
+    try:
+        return getattr(TypeAdapter(_entry("erase")).validate_python({**entry, option: value}), option)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Input ")
+        raise UserError(f"params: {where} holds {value!r}, but {problem}") from error
 
 
 def _check_starts(recipes: Mapping[str, Mapping[str, str]]) -> None:
     """Refuse a revived model without the erased one beside it, with which the tables compare it."""
     erased = [recipe["eraser"] for recipe in recipes.values() if recipe.keys() == {"eraser"}]
+    if not any(recipes.values()):
+        raise UserError("params: run names no recipe that erases a concept, so there is nothing to audit: add one")
     for name, recipe in recipes.items():
         if recipe and recipe["eraser"] not in erased:
             raise UserError(

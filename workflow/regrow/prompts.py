@@ -42,23 +42,31 @@ def read_prompts(path: Path) -> list[Prompt]:
     """
     if not path.is_file():
         raise UserError(f"there is no prompt set {path}: make it or correct the path")
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        present = reader.fieldnames or []
-        found = {}
-        for column, names in COLUMNS.items():
-            names_present = [name for name in names if name in present]
-            if not names_present:
-                raise UserError(f"{path} has no column '{column}' but {', '.join(present) or 'nothing'}: add it")
-            found[column] = names_present[0]
-        prompts = [_prompt(path, case, {c: row[n] for c, n in found.items()}) for case, row in enumerate(reader)]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:  # a spreadsheet writes a byte-order mark
+            reader = csv.DictReader(stream)
+            present, rows = list(reader.fieldnames or []), list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is no CSV file in UTF-8 ({error}): save it as one") from error
+    found = {}
+    for column, names in COLUMNS.items():
+        names_present = [name for name in names if name in present]
+        if not names_present:
+            raise UserError(f"{path} has no column '{column}' but {', '.join(present) or 'nothing'}: add it")
+        found[column] = names_present[0]
+    prompts = [_prompt(path, case, {c: row[n] for c, n in found.items()}) for case, row in enumerate(rows)]
     if not prompts:
         raise UserError(f"{path} holds no prompts: add some")
     return prompts
 
 
-def erased_rows(prompts: list[Prompt], n: int, path: Path) -> list[Prompt]:
-    """Return the first `n` rows of a concept's own prompts."""
+def erased_rows(prompts: list[Prompt], n: int, path: Path, label: str) -> list[Prompt]:
+    """Return the first `n` rows of a concept's own prompts, which must all bear its label."""
+    for row in prompts:
+        if row.label != label:
+            raise UserError(
+                f"{path}, row {row.case + 1}: the label is '{row.label}', but the concept's is '{label}': correct one"
+            )
     return _first(prompts, n, path)
 
 
@@ -80,7 +88,7 @@ def preserved_rows(prompts: list[Prompt], n: int, path: Path, label: str | None)
 def _first(rows: list[Prompt], n: int, path: Path) -> list[Prompt]:
     if len(rows) < n:
         raise UserError(
-            f"{path} has only {len(rows)} rows to use where generate_images.n asks for {n}: lower n or add rows"
+            f"{path} has only {len(rows)} rows to use where {n} are needed: add rows, or lower n in params.yaml"
         )
     return rows[:n]
 
@@ -88,6 +96,9 @@ def _first(rows: list[Prompt], n: int, path: Path) -> list[Prompt]:
 def _prompt(path: Path, case: int, row: dict[str, str]) -> Prompt:
     if not (row["prompt"] or "").strip():
         raise UserError(f"{path}, row {case + 1}: the prompt is blank: fill it in or delete the row")
-    if not (row["seed"] or "").strip().isdecimal():
-        raise UserError(f"{path}, row {case + 1}: the seed '{row['seed']}' is no whole number from 0 on: correct it")
+    seed = (row["seed"] or "").strip()
+    if not seed.isdecimal() or len(seed) > 19 or int(seed) >= 2**63:  # what a torch.Generator takes
+        raise UserError(
+            f"{path}, row {case + 1}: the seed '{row['seed']}' is no whole number from 0 to 2^63 - 1: correct it"
+        )
     return Prompt(case, row["prompt"], int(row["seed"]), (row["label"] or "").strip())

@@ -22,8 +22,8 @@ class World:
         `regrow.models.pipeline_digest` when get_world ran.
     concepts : Path
         Folder of the concept packs; read anew, so that a new pack changes nothing else.
-    judges : dict of Path
-        Folders of the judges by name: object, clip and, in some worlds, style.
+    judges : Path
+        Folder of the judges: object, clip and, in some worlds, style; looked at anew, as the packs are.
     preserved : Path
         The prompt set of everything that should stay.
     """
@@ -32,7 +32,7 @@ class World:
     pipeline: Path
     pipeline_digest: str
     concepts: Path
-    judges: dict[str, Path]
+    judges: Path
     preserved: Path
 
     def packs(self) -> list[str]:
@@ -47,9 +47,13 @@ class World:
 
     def judge(self, name: str) -> Path:
         """Return the folder of a judge; one that the world lacks is a UserError."""
-        if name not in self.judges:
-            raise UserError(f"world '{self.name}' has no judge '{name}': {nearest(name, self.judges)}")
-        return self.judges[name]
+        if not self.has_judge(name):
+            raise UserError(f"world '{self.name}' has no judge '{name}' in {self.judges}: add one; see CONTRIBUTING.md")
+        return self.judges / name
+
+    def has_judge(self, name: str) -> bool:
+        """Say whether the world has a judge."""
+        return (self.judges / name / "judge.yaml").is_file()
 
     def read_model(self, path: Path) -> Delta:
         """Read a published delta; one of another world's base is a UserError."""
@@ -72,13 +76,12 @@ def read_world(path: Path) -> World:
     """
     try:
         told = json.loads(path.read_text())
-        judges = {name: Path(folder) for name, folder in told["judges"].items()}
         world = World(
             told["world"],
             Path(told["pipeline"]),
             told["pipeline_digest"],
             Path(told["concepts"]),
-            judges,
+            Path(told["judges"]),
             Path(told["preserved"]),
         )
     except FileNotFoundError as error:

@@ -69,9 +69,24 @@ def method_options(section, wildcard):
     return options
 
 
-def surveyed(wildcards):
+def training(key):
+    """A setting of train_world, which an audit does without."""
+    if not config.get("train_world"):
+        raise WorkflowError("params: the section train_world is missing, which this target needs: add it")
+    return config["train_world"][key]
+
+
+def surveying(wildcards):
     """The eraser's entry that a survey or sweep tries."""
-    return config["erase_concept"][config["train_world"][wildcards.trials]["eraser"]]
+    return config["erase_concept"][training(wildcards.trials)["eraser"]]
+
+
+def surveyed(wildcards):
+    """The concepts of a survey or sweep: those that it names, or all but those of the sweep."""
+    packs = sorted(path.parent.name for path in Path(WORLD["concepts"]).glob("*/concept.yaml"))
+    return training(wildcards.trials)["concepts"] or [
+        name for name in packs if name not in training("sweep")["concepts"]
+    ]
 
 
 def files_in(folder):

@@ -1,7 +1,7 @@
 # How the emoji world was made: one rule per model. Each goes on from its checkpoint after a kill. The results are copied to
 # data/emoji by hand when they meet the bars of `world_report`, so no other rule depends on them. The last two rules measure
 # what lies in data/emoji.
-TRAINING = config.get("train_world", {})
+TRAINING = config.get("train_world") or {}
 
 
 rule render_sprites:
@@ -171,9 +171,8 @@ rule train_judge:
 rule world_report:
     input:
         world=rules.get_world.output.world,
-        sprites=TRAINING.get("sprites", []),
+        sprites=lambda wildcards: training("sprites"),
         judges=files_in(WORLD["judges"]),
-        concepts=files_in(WORLD["concepts"]),
         code=code_of("world_report"),
     output:
         report="results/world_report/{world}/report.json",
@@ -191,7 +190,7 @@ rule world_report:
         runtime=60,
     params:
         concepts=config["concepts"],
-        n=TRAINING.get("report_n"),
+        n=lambda wildcards: training("report_n"),
         steps=config["generate_images"]["steps"],
         guidance=config["generate_images"]["guidance"],
     shell:
@@ -213,9 +212,11 @@ rule survey_concepts:
     input:
         world=rules.get_world.output.world,
         judge=files_in(f"{WORLD['judges']}/object"),
-        concepts=files_in(WORLD["concepts"]),
+        concepts=lambda wildcards: [
+            file for name in surveyed(wildcards) for file in files_in(f"{WORLD['concepts']}/{name}")
+        ],
         preserved=WORLD["preserved"],
-        code=lambda wildcards: code_of("survey_concepts", f"erase.{surveyed(wildcards)['method']}"),
+        code=lambda wildcards: code_of("survey_concepts", f"erase.{surveying(wildcards)['method']}"),
     output:
         trials="results/survey_concepts/{world}/{trials}.csv",
     log:
@@ -231,11 +232,12 @@ rule survey_concepts:
         device=config["device"],
         runtime=480,
     params:
-        concepts=lambda wildcards: TRAINING[wildcards.trials]["concepts"],
-        method=lambda wildcards: surveyed(wildcards)["method"],
-        options=lambda wildcards: json.dumps({k: v for k, v in surveyed(wildcards).items() if k != "method"}),
-        values=lambda wildcards: json.dumps(TRAINING[wildcards.trials]["values"]),
-        n=lambda wildcards: TRAINING[wildcards.trials]["n"],
+        concepts=lambda wildcards: surveyed(wildcards),
+        method=lambda wildcards: surveying(wildcards)["method"],
+        options=lambda wildcards: json.dumps({k: v for k, v in surveying(wildcards).items() if k != "method"}),
+        values=lambda wildcards: json.dumps(training(wildcards.trials)["values"]),
+        skip=config["generate_images"]["n"],
+        n=lambda wildcards: training(wildcards.trials)["n"],
         steps=config["generate_images"]["steps"],
         guidance=config["generate_images"]["guidance"],
     shell:
@@ -246,6 +248,7 @@ rule survey_concepts:
             --method {params.method:q} \
             --options {params.options:q} \
             --sweep {params.values:q} \
+            --skip {params.skip} \
             --n {params.n} \
             --steps {params.steps} \
             --guidance {params.guidance} \

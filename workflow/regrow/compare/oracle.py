@@ -8,6 +8,7 @@ from torch import Tensor
 
 from regrow.errors import UserError, nearest
 from regrow.magnitudes import draw_rows, row_magnitudes
+from regrow.methods import Seed
 
 SIGNS = ("pretrained", "sampled")
 MAGNITUDES = ("average", "max", "pretrained", "sample")
@@ -20,7 +21,7 @@ def oracle(
     *,
     signs: Literal["pretrained", "sampled"],
     magnitude: Literal["average", "max", "pretrained", "sample"],
-    seed: int,
+    seed: Seed,
 ) -> dict[str, Tensor]:
     """Fill in every pruned entry, with the true sign or the true magnitude or neither; no attacker can do it.
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from regrow.confidence import Meaning
+from regrow.device import check_device
 from regrow.errors import UserError, nearest
 from regrow.methods import find_method, method_names
 
@@ -92,7 +93,8 @@ def complete_matrix(
     Raises
     ------
     UserError
-        Unknown method or option, not a matrix, other shapes, NaN or infinite weights, nothing observed.
+        Unknown method or option, not a matrix, other shapes, NaN or infinite weights, nothing observed, no such device,
+        or a result beyond float32.
     """
     if method in HELPERS:
         raise UserError(
@@ -101,6 +103,7 @@ def complete_matrix(
     function = find_method("regrow.complete", "completer", method, options)
     _check(weights, mask)
 
+    check_device(device)
     source = weights.detach().to("cpu", torch.float32)
     missing = mask.detach().to("cpu").bool()
     observed = source.masked_fill(missing, 0.0)
@@ -124,7 +127,9 @@ def complete_matrix(
         deviation = (deviation.to("cpu", torch.float32) * scale).masked_fill(~missing, 0.0)
         deviation = deviation.masked_fill(missing & blank, math.inf)
     if not (torch.isfinite(values).all() and torch.isfinite(confidence).all()):
-        raise FloatingPointError(f"completer '{method}' produced a number that is not finite")
+        raise UserError(
+            f"completer '{method}' recovered a number beyond float32: divide the matrix by a power of two first"
+        )
     trace = done.trace
     if notes:
         trace = [{**trace[0], "note": "; ".join(filter(None, [trace[0]["note"], *notes]))}, *trace[1:]]

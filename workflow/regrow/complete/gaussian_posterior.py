@@ -12,6 +12,7 @@ from regrow.complete import Completion, record
 from regrow.complete._conditional import conditional_step, conditional_variance
 from regrow.confidence import Meaning
 from regrow.errors import UserError, nearest
+from regrow.methods import Count, Fraction, Positive
 
 MAGNITUDES = ("large", "any")
 GRID = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -25,9 +26,9 @@ def gaussian_posterior(
     seed: int = 0,
     *,
     magnitudes: Literal["any", "large"] = "large",
-    shrinkage: float | None = None,
-    tolerance: float = 1e-3,
-    max_steps: int = 30,
+    shrinkage: Fraction | None = None,
+    tolerance: Positive = 1e-3,
+    max_steps: Count = 30,
 ) -> Completion:
     """Complete a matrix by the posterior of a Gaussian over its rows, given that pruned entries were large.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from regrow.complete import Completion, record
 from regrow.complete._conditional import blocks_are_cheaper, conditional_step, near_conditional_step
 from regrow.errors import UserError, nearest
+from regrow.methods import Count, Positive
 
 SOLVERS = ("fast", "released")
 # Any factor below 2 keeps the objective falling; measured on matrices with power-law spectra 1.2 saves a quarter of
@@ -22,8 +23,8 @@ def nuclear(
     mask: Tensor,
     seed: int = 0,
     *,
-    tolerance: float = 1e-5,
-    max_steps: int = 500,
+    tolerance: Positive = 1e-5,
+    max_steps: Count = 500,
     solver: Literal["fast", "released"] = "fast",
 ) -> Completion:
     """Complete a matrix with the least nuclear norm that agrees with every observed entry.

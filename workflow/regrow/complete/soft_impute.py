@@ -9,6 +9,7 @@ from torch import Tensor
 
 from regrow.complete import Completion, record
 from regrow.errors import UserError
+from regrow.methods import Count, Fraction, Positive
 
 SPARE = 10  # directions beyond the rank, so that the smallest one wanted is accurate
 FIRST_RANK = 30
@@ -19,10 +20,10 @@ def soft_impute(
     mask: Tensor,
     seed: int = 0,
     *,
-    shrinkage: float = 0.2,
-    path: int = 4,
-    tolerance: float = 1e-5,
-    max_steps: int = 300,
+    shrinkage: Fraction = 0.2,
+    path: Count = 4,
+    tolerance: Positive = 1e-5,
+    max_steps: Count = 300,
 ) -> Completion:
     """Complete a matrix with the M that minimises 1/2 ||P_O(X - M)||_F^2 + lambda ||M||_*.
 

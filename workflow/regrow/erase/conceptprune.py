@@ -10,6 +10,7 @@ from diffusers.models.activations import GEGLU
 from torch import Tensor, nn
 
 from regrow.errors import UserError
+from regrow.methods import Count, Guidance, Seed, Share
 from regrow.models import FFN2
 
 ACTIVATION = ".ff.net.0"
@@ -20,12 +21,12 @@ def conceptprune(
     base_prompts: Sequence[str],
     target_prompts: Sequence[str],
     *,
-    skill_ratio: float,
-    calls: int,
-    steps: int,
-    guidance: float,
-    seed: int,
-    batch: int,
+    skill_ratio: Share,
+    calls: Count,
+    steps: Count,
+    guidance: Guidance,
+    seed: Seed,
+    batch: Count,
 ) -> dict[str, Tensor]:
     """Find the FFN2 entries that serve a concept.
 

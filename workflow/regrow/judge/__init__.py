@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from regrow.errors import UserError
 
@@ -24,11 +25,17 @@ class Protocol:
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def require(self, key: str) -> Any:
-        """Return one setting; a missing one is a UserError."""
+    def require(self, key: str, kind: Any) -> Any:
+        """Return one setting, which must be of a type `kind`; a missing or wrong one is a UserError."""
+        path = self.folder / "judge.yaml"
         if key not in self.settings:
-            raise UserError(f"{self.folder / 'judge.yaml'} has no '{key}': add it")
-        return self.settings[key]
+            raise UserError(f"{path} has no '{key}': add it")
+        try:
+            return TypeAdapter(kind).validate_python(self.settings[key])
+        except ValidationError as error:
+            place = ".".join(map(str, [key, *error.errors()[0]["loc"]]))
+            problem = error.errors()[0]["msg"].removeprefix("Input ")
+            raise UserError(f"{path}: {place} is no good: {problem.lower()}") from error
 
 
 def read_protocol(folder: Path) -> Protocol:
@@ -43,8 +50,8 @@ def read_protocol(folder: Path) -> Protocol:
     if not path.is_file():
         raise UserError(f"there is no judge in {folder}: it needs a judge.yaml; see CONTRIBUTING.md")
     try:
-        settings = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}): correct it") from error
     if not isinstance(settings, dict):
         raise UserError(f"{path} is not a mapping of settings: correct it")

@@ -2,16 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import torchvision
 from PIL import Image
+from pydantic import Field
 from torch import nn
 from torchvision.transforms import v2
 
+from regrow.device import check_device
 from regrow.errors import UserError, nearest
 from regrow.judge import Protocol, read_protocol
+from regrow.methods import Positive
 from regrow.models import read_tensors
+
+Three = tuple[float, float, float]
+ThreePositive = tuple[Positive, Positive, Positive]
 
 
 @dataclass(frozen=True)
@@ -49,20 +56,22 @@ class Classifier:
     """
 
     def __init__(self, protocol: Protocol, device: str = "cpu"):
+        check_device(device)
         self.protocol, self.device = protocol, device
-        architecture, weights = protocol.require("architecture"), protocol.require("weights")
-        if architecture not in torchvision.models.list_models():
-            hint = nearest(architecture, torchvision.models.list_models())
-            raise UserError(f"{protocol.folder}: torchvision has no model '{architecture}': {hint}")
+        architecture, weights = protocol.require("architecture", str), protocol.require("weights", str)
+        classifiers = torchvision.models.list_models(module=torchvision.models)
+        if architecture not in classifiers:
+            hint = nearest(architecture, classifiers)
+            raise UserError(f"{protocol.folder}: torchvision has no classifier '{architecture}': {hint}")
         if weights.endswith(".safetensors"):
-            self.labels: list[str] = list(protocol.require("labels"))
+            self.labels: list[str] = protocol.require("labels", Annotated[list[str], Field(min_length=1)])
             self.model = torchvision.models.get_model(architecture, weights=None, num_classes=len(self.labels))
             self.transform: nn.Module = v2.Compose(
                 [
                     v2.ToImage(),
-                    v2.Resize(protocol.require("resize"), antialias=True),
+                    v2.Resize(protocol.require("resize", Annotated[int, Field(ge=1)]), antialias=True),
                     v2.ToDtype(torch.float32, scale=True),
-                    v2.Normalize(protocol.require("mean"), protocol.require("std")),
+                    v2.Normalize(protocol.require("mean", Three), protocol.require("std", ThreePositive)),
                 ]
             )
             self._load(protocol.folder / weights)
@@ -73,7 +82,13 @@ class Classifier:
                 raise UserError(f"{protocol.folder}: torchvision has no weights '{weights}' of {architecture}: {hint}")
             published = known[weights]
             self.labels = [label.lower() for label in published.meta["categories"]]
-            self.model = torchvision.models.get_model(architecture, weights=published)
+            try:
+                self.model = torchvision.models.get_model(architecture, weights=published)
+            except (OSError, RuntimeError) as error:  # fetched on first use
+                raise UserError(
+                    f"{protocol.folder}: cannot fetch '{weights}' of {architecture} ({error}): run once where there is "
+                    "a network, or put its file into torch's cache"
+                ) from error
             self.transform = published.transforms()
         self.model.to(device).eval()
 
@@ -83,7 +98,7 @@ class Classifier:
             self.model.load_state_dict(tensors)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{path} does not fit {self.protocol.require('architecture')}: {reason}") from error
+            raise UserError(f"{path} does not fit {self.protocol.settings['architecture']}: {reason}") from error
 
     def require_label(self, label: str) -> None:
         """Raise a UserError when the judge cannot see `label` at all."""

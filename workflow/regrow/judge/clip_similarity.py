@@ -31,7 +31,7 @@ class ClipSimilarity:
 
     def __init__(self, protocol: Protocol, device: str = "cpu"):
         self.protocol, self.device = protocol, device
-        architecture, weights = protocol.require("architecture"), protocol.require("weights")
+        architecture, weights = protocol.require("architecture", str), protocol.require("weights", str)
         if (protocol.folder / f"{architecture}.json").is_file():
             open_clip.add_model_config(protocol.folder / f"{architecture}.json")
         if weights.endswith(".safetensors"):

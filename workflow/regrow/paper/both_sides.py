@@ -127,6 +127,8 @@ def read_both_sides(paths: Sequence[Path], labels: Mapping[str, str]) -> BothSid
     """
     rows: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
     seen: dict[tuple[str, ...], Path] = {}
+    if len(set(paths)) < len(paths):
+        raise UserError("a file of an analysis is given twice, so its counts would be doubled: give each once")
     for path in paths:
         found, _ = read_parquet(path)
         if not found:

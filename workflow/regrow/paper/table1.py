@@ -30,7 +30,8 @@ def table1(scores: Scores, labels: Mapping[str, str], n: int, confidence: float)
     """Count the images that show what their prompt asks for.
 
     Top-1 accuracy as in Table 1 of the paper (*faithful* in form: `methods.md` 5.1; the judge is the world's own). The
-    line ``mean`` averages the concepts, its interval is Wilson's over the pooled counts.
+    line ``mean`` pools the images of all concepts; each counts once, also where concepts share a file (*preserved* of
+    the pretrained model).
 
     Parameters
     ----------
@@ -69,8 +70,9 @@ def table1(scores: Scores, labels: Mapping[str, str], n: int, confidence: float)
     lines = [_accuracy(*key, cell.correct, n, confidence) for key, cell in cells.items()]
     for recipe in recipes:
         for prompt_set in PROMPT_SETS:
-            correct = sum(cells[concept, recipe, prompt_set].correct for concept in labels)
-            lines.append(_accuracy(MEAN, recipe, prompt_set, correct, n * len(labels), confidence))
+            here = [cells[concept, recipe, prompt_set] for concept in labels]
+            judged = {(cell.file.path, score.case): score.correct for cell in here for score in cell.scores}
+            lines.append(_accuracy(MEAN, recipe, prompt_set, sum(judged.values()), len(judged), confidence))
     return lines
 
 
@@ -85,7 +87,6 @@ def pick(lines: Sequence[Accuracy], concept: str, recipe: str, prompt_set: str =
 
 
 def _accuracy(concept: str, recipe: str, prompt_set: str, correct: int, n: int, confidence: float) -> Accuracy:
-    # Every concept has n images, so the mean of the accuracies is the pooled share.
     low, high = wilson(correct, n, confidence)
     return Accuracy(concept, recipe, prompt_set, n, correct, round(correct / n, 6), round(low, 6), round(high, 6))
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from regrow.errors import UserError, nearest
+from regrow.methods import Count
 from regrow.models import Completed
 
 # Code values as published with bitsandbytes, as shares of a block's largest magnitude.
@@ -47,7 +48,7 @@ def quantize(
     completed: Completed | None = None,
     *,
     scheme: Literal["fp4_blocks", "int4_rows", "nf4_blocks"],
-    block: int | None = None,
+    block: Count | None = None,
 ) -> dict[str, Tensor]:
     """Round every FFN2 weight to 4 bits and back; exact zeros stay zeros, so only kept weights move.
 

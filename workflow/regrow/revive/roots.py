@@ -8,7 +8,7 @@ from torch import Tensor
 
 from regrow.errors import UserError, nearest
 from regrow.magnitudes import draw_rows, row_magnitudes
-from regrow.methods import Share
+from regrow.methods import Seed, Share
 from regrow.models import Completed
 from regrow.revive._auto_keep import surest_signs
 
@@ -23,7 +23,7 @@ def roots(
     keep: Share | Literal["auto"],
     magnitude: Literal["average", "completed", "max", "sample"],
     rank: Literal["confidence", "magnitude"],
-    seed: int,
+    seed: Seed,
 ) -> dict[str, Tensor]:
     """Fill the missing entries of each FFN2 weight with a recovered sign and a magnitude of the same row.
 

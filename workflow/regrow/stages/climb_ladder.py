@@ -5,6 +5,7 @@ An analysis, not an attack: it reads the base model's weights and the publisher'
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,16 +85,16 @@ def run(
     UserError
         A broken file, files of different models, a mask without a pruned entry, options out of range.
     """
-    if threshold <= 0 or jobs < 1:
+    if not 0 < threshold < math.inf or jobs < 1:
         raise UserError(
             f"climb_ladder needs threshold > 0 and at least 1 job, got {threshold} and {jobs}: correct params.yaml"
         )
     place = read_world(world)
     delta = place.read_model(model)
     published = {name: tensor for name, tensor in sorted(delta.tensors.items()) if name.endswith(FFN2)}
-    cut = read_mask(mask, published)
+    cut = read_mask(mask, delta)
     true = read_weights(place.pipeline, published)
-    other = None if other_mask is None else read_mask(other_mask, published)
+    other = None if other_mask is None else read_mask(other_mask, delta, other=True)
     if other is None:
         log.info("%s: no second concept, so the rung '%s' is left out", concept, OTHER)
 

@@ -7,8 +7,8 @@ reach.
 from pathlib import Path
 from typing import Any
 
-from regrow.compare.oracle import oracle
 from regrow.errors import UserError
+from regrow.methods import find_method
 from regrow.models import FFN2, read_mask, read_weights, save_delta
 from regrow.worlds import read_world
 
@@ -34,6 +34,7 @@ def run(world: Path, model: Path, mask: Path, options: dict[str, Any], out: Path
     UserError
         A broken file, no FFN2 weight, a model of another world, a mask of another model, or the oracle's own.
     """
+    oracle = find_method("regrow.compare", "oracle", "oracle", options)
     place = read_world(world)
     delta = place.read_model(model)
     weights = {name: tensor for name, tensor in delta.tensors.items() if name.endswith(FFN2)}
@@ -41,5 +42,5 @@ def run(world: Path, model: Path, mask: Path, options: dict[str, Any], out: Path
         raise UserError(
             f"{model} holds no FFN2 weight (a name that ends in '{FFN2}'): publish the model as a delta of all of them"
         )
-    revived = oracle(read_weights(place.pipeline, weights), weights, read_mask(mask, weights), **options)
+    revived = oracle(read_weights(place.pipeline, weights), weights, read_mask(mask, delta), **options)
     save_delta(out, {**delta.tensors, **revived}, delta.base_digest, {**delta.recipe, "oracle": options})

@@ -150,7 +150,7 @@ def prompt_rows(world: World, concept: str, prompt_set: str, n: int) -> list[Pro
         return preserved_rows(read_prompts(world.preserved), n, world.preserved, label)
     if prompt_set == "erased":
         path = world.concept(concept) / ERASED
-        return erased_rows(read_prompts(path), n, path)
+        return erased_rows(read_prompts(path), n, path, read_concept(world.concept(concept)).label)
     raise UserError(f"there is no prompt set '{prompt_set}': valid are erased, preserved")
 
 

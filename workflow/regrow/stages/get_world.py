@@ -41,9 +41,9 @@ def run(world: str, pipeline: Path, judges: Path, concepts: Path, preserved: Pat
         raise UserError(f"world '{world}' has no pipeline in {pipeline}: see data/README.md for where it comes from")
     if not preserved.is_file():
         raise UserError(f"world '{world}' has no prompt set {preserved}: correct get_world.{world}.preserved")
-    found = {judge: judges / judge for judge in JUDGES if judge != OPTIONAL or (judges / judge).exists()}
-    for folder in found.values():
-        read_protocol(folder)
+    for judge in JUDGES:
+        if judge != OPTIONAL or (judges / judge).exists():
+            read_protocol(judges / judge)
     packs = sorted(folder for folder in concepts.glob("*") if (folder / "concept.yaml").is_file())
     if not packs:
         raise UserError(f"world '{world}' has no concept packs in {concepts}: add one; see CONTRIBUTING.md")
@@ -53,7 +53,7 @@ def run(world: str, pipeline: Path, judges: Path, concepts: Path, preserved: Pat
         "world": world,
         "pipeline": str(pipeline),
         "pipeline_digest": pipeline_digest(pipeline),
-        "judges": {judge: str(folder) for judge, folder in found.items()},
+        "judges": str(judges),
         "concepts": str(concepts),
         "preserved": str(preserved),
         "versions": {"regrow": __version__},

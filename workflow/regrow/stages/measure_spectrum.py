@@ -55,7 +55,7 @@ def run(world: Path, model: Path, mask: Path, concept: str, eraser: str, copies:
     place = read_world(world)
     delta = place.read_model(model)
     published = {name: tensor for name, tensor in sorted(delta.tensors.items()) if name.endswith(FFN2)}
-    pruned = read_mask(mask, published)
+    pruned = read_mask(mask, delta)
     true = read_weights(place.pipeline, published)
     rows = [
         {"eraser": eraser, "concept": concept, "layer": name, **row}

@@ -89,7 +89,7 @@ def run(
     place = read_world(world)
     judges = Judges(
         load_classifier(place.judge("object"), device),
-        load_classifier(place.judge("style"), device) if "style" in place.judges else None,
+        load_classifier(place.judge("style"), device) if place.has_judge("style") else None,
         load_clip(place.judge("clip"), device),
     )
     columns = [field for field in SCHEMA if judges.style or not field.name.startswith("style")]

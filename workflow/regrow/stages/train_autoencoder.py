@@ -22,5 +22,5 @@ def run(sprites: Path, schedule: dict[str, Any], work: Path, out: Path) -> None:
     out : Path
         Folder to write, as ``save_pretrained`` does.
     """
-    model = train_autoencoder(sprites, work_folder(work, sprites), Schedule(**schedule))
+    model = train_autoencoder(sprites, work_folder(work, sprites), Schedule.of(schedule))
     write_folder(out, model.save_pretrained)

@@ -38,5 +38,5 @@ def run(
     vae = AutoencoderKL.from_pretrained(autoencoder)
     encoder = CLIPTextModel.from_pretrained(text / "text_encoder")
     tokenizer = CLIPTokenizer.from_pretrained(text / "tokenizer")
-    pipeline = train_denoiser(sprites, vae, encoder, tokenizer, work, Schedule(**schedule), pictures)
+    pipeline = train_denoiser(sprites, vae, encoder, tokenizer, work, Schedule.of(schedule), pictures)
     write_folder(out, pipeline.to(torch.float16).save_pretrained)

@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from regrow.errors import UserError, nearest
 from regrow.files import write_folder
 from regrow.world.judges import train_classifier, train_clip
 from regrow.world.training import Schedule, work_folder
+
+JUDGES = ("object", "style", "clip")
 
 
 def run(sprites: Path, judge: str, schedule: dict[str, Any], start: Path | None, work: Path, out: Path) -> None:
@@ -26,7 +29,9 @@ def run(sprites: Path, judge: str, schedule: dict[str, Any], start: Path | None,
     out : Path
         Folder to write.
     """
-    settings, work = Schedule(**schedule), work_folder(work, judge, sprites, start)
+    if judge not in JUDGES:
+        raise UserError(f"there is no judge '{judge}' of the emoji world: {nearest(judge, JUDGES)}")
+    settings, work = Schedule.of(schedule), work_folder(work, judge, sprites, start)
 
     def save(folder: Path) -> None:
         if judge == "clip":

@@ -20,7 +20,7 @@ def run(schedule: dict[str, Any], work: Path, out: Path) -> None:
     out : Path
         Folder to write: ``text_encoder`` and ``tokenizer``.
     """
-    encoder, tokenizer = train_text_encoder(work_folder(work), Schedule(**schedule))
+    encoder, tokenizer = train_text_encoder(work_folder(work), Schedule.of(schedule))
 
     def save(folder: Path) -> None:
         encoder.save_pretrained(folder / "text_encoder")

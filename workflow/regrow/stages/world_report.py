@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from regrow.concepts import read_concept
+from regrow.errors import UserError
 from regrow.files import write_text
 from regrow.generate import Sampler
 from regrow.judge.classifier import load_classifier
@@ -21,6 +21,7 @@ from regrow.world.measure import (
     style_accuracy,
 )
 from regrow.world.scenes import SceneMaker
+from regrow.world.vocabulary import STYLES, spoken
 from regrow.worlds import read_world
 
 
@@ -64,14 +65,23 @@ def run(
         For example `cpu` or `cuda`.
     out : Path
         JSON file.
+
+    Raises
+    ------
+    UserError
+        No concept, `n` below 1, an object or a style that the judges cannot see, or a broken file.
     """
+    if not concepts or n < 1:
+        raise UserError(f"world_report needs concepts and n >= 1, got {list(concepts)} and {n}")
     place = read_world(world)
     pipeline = load_pipeline(place.pipeline, device=device)
     judges = {kind: load_classifier(place.judge(kind), device) for kind in ("object", "style")}
     scenes = SceneMaker(sprites)
     sampler = Sampler(type(pipeline.scheduler).__name__, steps, guidance)
-    for name in concepts:
-        judges["object"].require_label(read_concept(place.concept(name)).label)
+    for name in (*concepts, *scenes.names):
+        judges["object"].require_label(spoken(name))
+    for name in STYLES:
+        judges["style"].require_label(name)
     objects = object_accuracy(pipeline, judges["object"], concepts, n, sampler)
     total = Share(sum(share.correct for share in objects.values()), n * len(concepts))
     worst = min(objects, key=lambda name: objects[name].value)

@@ -108,6 +108,7 @@ def background_accuracy(
 def reconstruction_error(pipeline: StableDiffusionPipeline, scenes: SceneMaker, n: int) -> float:
     """Return the autoencoder's peak signal-to-noise ratio on `n` fresh compositions, in dB."""
     pixels = scenes.draw(n, torch.Generator().manual_seed(UNSEEN_SEED)).pixels
+    pixels = pixels.to(pipeline.vae.device)
     with torch.inference_mode():
         again = pipeline.vae.decode(pipeline.vae.encode(pixels).latent_dist.mode()).sample
     return float(-10 * torch.log10((again - pixels).square().mean() / 4))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from regrow.errors import UserError
 from regrow.files import write_then_rename
+from regrow.paper.parquet import read_parquet
 from regrow.world.vocabulary import NAMES, STYLES
 
 SIZE = 64  # pixels of a sprite's side
@@ -79,7 +80,7 @@ def read_sprites(path: Path) -> tuple[torch.Tensor, list[str], list[str]]:
     names, styles : list of str
         The object and the set of each sprite.
     """
-    table = pq.read_table(path).to_pylist()
+    table, _ = read_parquet(path, ("name", "style", "png"))
     pixels = []
     for row in table:
         image = Image.open(io.BytesIO(row["png"])).convert("RGBA")

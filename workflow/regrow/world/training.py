@@ -5,7 +5,7 @@ import hashlib
 import math
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,15 @@ class Schedule:
     seed: int
     ema: float = 0.0
     checkpoint_every: int = 250
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Schedule":
+        """Return a schedule from settings by name; a missing or unknown one is a UserError."""
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            reason = str(error).removeprefix("Schedule.__init__() ")
+            raise UserError(f"the schedule {dict(settings)} {reason}: see train_world in params.yaml") from error
 
     def rate(self, step: int) -> float:
         """Return the learning rate of one step."""
