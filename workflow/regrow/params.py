@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic_core import PydanticCustomError
 
 from regrow.code import methods_of, type_of
-from regrow.concepts import read_concept
+from regrow.concepts import ERASED, read_concept
 from regrow.errors import UserError, nearest
 from regrow.judge import read_protocol
 from regrow.methods import Count, Seed, Share
+from regrow.prompts import erased_rows, read_prompts
 
 PRETRAINED = "pretrained"
 UNKNOWN_KEY = "unknown_key"
@@ -50,7 +51,9 @@ class Section(BaseModel):
             if any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value])):
                 problem = "yes, no, true and false are no value here: write a number, or the word in quotes"
             elif whole and isinstance(value, str) and value.strip("+-").isdigit():
-                problem = "a whole number is written without quotes"
+                problem = (
+                    "a whole number is written without quotes (--config makes words of nested ones: use --configfile)"
+                )
             else:
                 continue
             raise PydanticCustomError(NO_VALUE, "no value", {"key": key, "value": repr(value), "problem": problem})
@@ -305,6 +308,9 @@ def _check_names(params: dict[str, Any]) -> None:
         labels = read_protocol(world["judges"] / pack.kind).settings.get("labels")
         if labels:
             known(pack.label, labels, "judge label", f"label of concept '{concept}'")
+        prompts = world["concepts"] / concept / ERASED
+        if prompts.is_file():  # a missing one is told by Snakemake
+            erased_rows(read_prompts(prompts), params["generate_images"]["n"], prompts, pack.label)
     if (other := params["climb_ladder"]["other"]) is not None:
         pack_of(other, "climb_ladder.other")
         if other in params["concepts"]:
