@@ -331,3 +331,16 @@ def test_values_of_trials_become_numbers(monkeypatch):
     whole = yaml.safe_load((ROOT / "params.yaml").read_text())
     checked = check_params(edited(whole, "train_world/sweep/values", {"skill_ratio": ["1e-1"]}))
     assert checked["train_world"]["sweep"]["values"] == {"skill_ratio": [0.1]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("x,0,church\n", "has only 1 rows to use where 4 are needed: add rows, or lower n in params.yaml"),
+        ("x,0,rocket\n" * 4, "row 1: the label is 'rocket', but the concept's is 'church': correct one"),
+    ],
+)
+def test_prompts_that_do_not_serve_stop_before_any_job(params, tmp_path, rows, sentence):
+    (tmp_path / "data/tiny/concepts/church/erased.csv").write_text("prompt,seed,label\n" + rows)
+    with pytest.raises(UserError, match=sentence):
+        check_params(params)

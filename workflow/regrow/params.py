@@ -51,9 +51,7 @@ class Section(BaseModel):
             if any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value])):
                 problem = "yes, no, true and false are no value here: write a number, or the word in quotes"
             elif whole and isinstance(value, str) and value.strip("+-").isdigit():
-                problem = (
-                    "a whole number is written without quotes (--config makes words of nested ones: use --configfile)"
-                )
+                problem = "a whole number is written without quotes, and in a file: --config makes a word of it"
             else:
                 continue
             raise PydanticCustomError(NO_VALUE, "no value", {"key": key, "value": repr(value), "problem": problem})
