@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from regrow.files import write_then_rename
 
 # Okabe and Ito's colours, told apart with any kind of colour vision; recipes beyond them start again.
-COLOURS = ("#999999", "#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#F0E442")
+COLOURS = ("#999999", "#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#F0E442", "#000000")
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 _ABREAST = 3  # panels in a row
 
