@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,9 @@ def run(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
+    header = {"model_digest": delta.digest, "method": method, "options": options, "seed": seed}
+    for read in (weights, delta.tensors):  # writing takes as much memory again as what is written
+        read.clear()
     tensors: dict[str, Tensor] = {}
     for name in names:
         tensors[name] = done[name].values.contiguous()
@@ -100,7 +104,6 @@ def run(
         tensors[f"{name}.missing"] = masks[name].to(torch.uint8)
     # A layer with nothing to complete has no confidence, and its "order" claims nothing.
     meaning = next((layer.confidence_is for layer in done.values() if layer.confidence_is != "order"), "order")
-    header = {"model_digest": delta.digest, "method": method, "options": options, "seed": seed}
     write_tensors(out, tensors, {**header, "confidence_is": meaning})
     steps = [{"layer": name, **record} for name in names for record in done[name].trace]
     table = pd.DataFrame(steps, columns=list(TRACE_COLUMNS)).astype(TRACE_COLUMNS)
@@ -111,7 +114,8 @@ def _complete(
     where: str, weights: Tensor, mask: Tensor, method: str, seed: int, device: str, options: dict[str, Any]
 ) -> Completion:
     try:
-        return complete_matrix(weights, mask, method, seed, device, **options)
+        # The file holds no deviations; at Stable Diffusion's size they would take 200 MB until it is written.
+        return replace(complete_matrix(weights, mask, method, seed, device, **options), deviation=None)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
 
