@@ -8,7 +8,8 @@ import torch
 import yaml
 
 from regrow.models import load_delta, pipeline_digest, write_tensors
-from regrow.stages import erase_concept
+from regrow.stages import erase_concept, get_world
+from tests.tiny.make_world import make_world
 from tests.tiny.pipeline import write_tiny_pipeline
 
 PROMPTS = {"base": ["a photo of a road"], "target": ["a church on the road"]}
@@ -52,3 +53,11 @@ def complete(model: Path, path: Path, **changes: torch.Tensor) -> Path:
         tensors[f"{name}.missing"] = missing.to(torch.uint8)
     write_tensors(path, {**tensors, **changes}, {"model_digest": delta.digest})
     return path
+
+
+def write_judged_world(folder: Path) -> Path:
+    """Write a tiny world with judges, packs and prompts; return its world.json."""
+    make_world(folder)
+    parts = {name: folder / name for name in ("pipeline", "judges", "concepts")}
+    get_world.run("tiny", **parts, preserved=folder / "preserved.csv", out=folder / "world.json")
+    return folder / "world.json"

@@ -11,6 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from regrow.stages import make_figures, make_tables
+
+PUBLISHED = Path(__file__).parents[2] / "data" / "published"
+
 LABELS = {"church": "church", "spider-web": "spider web"}
 OTHERS = ("rocket", "key", "bell")  # preserved prompts ask for these too
 _CONCEPTPRUNE = {"name": "conceptprune", "method": "conceptprune", "skill_ratio": 0.02}
@@ -227,3 +231,23 @@ def write_both_sides(folder: Path) -> list[Path]:
         paths.append(write(folder / concept / "ladder.parquet", rung_rows(concept, rungs)))
         paths.append(write(folder / concept / "spectrum.parquet", spectrum_rows(concept, 0.2 * size)))
     return paths
+
+
+def write_paper(folder: Path, both_sides: bool = True) -> tuple[list[Path], list[Path]]:
+    """Write tables and figures of a small audit; return its score files and its analyses."""
+    scores, images = write_scores(folder)
+    both = write_both_sides(folder / "both") if both_sides else []
+    make_tables.run(scores, both, [], LABELS, N, 0.95, folder / "tables", folder / "metrics.json")
+    make_figures.run(
+        images,
+        scores,
+        [path for path in both if path.name == "spectrum.parquet"],
+        folder / "tables",
+        PUBLISHED,
+        LABELS,
+        2,
+        0.95,
+        40,
+        folder / "figures",
+    )
+    return scores, both

@@ -16,15 +16,12 @@ from regrow.models import load_pipeline, save_delta
 from regrow.prompts import Prompt
 from regrow.stages import generate_images, get_world
 from tests.tiny.make_world import make_world
+from tests.unit.erased import write_judged_world
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    make_world(folder)
-    parts = {name: folder / name for name in ("pipeline", "judges", "concepts")}
-    get_world.run("tiny", **parts, preserved=folder / "preserved.csv", out=folder / "world.json")
-    return folder / "world.json"
+    return write_judged_world(tmp_path_factory.mktemp("world"))
 
 
 def run(world: Path, out: Path, **changes: Any) -> list[dict[str, Any]]:

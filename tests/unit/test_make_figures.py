@@ -14,9 +14,19 @@ from regrow.paper.charts import chart
 from regrow.paper.figure_grid import draw_grid
 from regrow.paper.pictures import FRAME, GAP, SEEN, SIDE, TILE, UNSEEN, Picture, mosaic, read_images, tile
 from regrow.stages import make_figures, make_tables
-from tests.unit.paper_inputs import CHAINS, LABELS, RIGHT, N, plain, write, write_both_sides, write_scores
+from tests.unit.paper_inputs import (
+    CHAINS,
+    LABELS,
+    PUBLISHED,
+    RIGHT,
+    N,
+    plain,
+    write,
+    write_both_sides,
+    write_paper,
+    write_scores,
+)
 
-PUBLISHED = Path(__file__).parents[2] / "data" / "published"
 FIGURES = {
     "grid.png",
     "bars.png",
@@ -31,21 +41,7 @@ FIGURES |= {"concept_church.png", "concept_spider-web.png"}
 
 
 def draw(folder: Path, both_sides: bool = True) -> Path:
-    scores, images = write_scores(folder)
-    both = write_both_sides(folder / "both") if both_sides else []
-    make_tables.run(scores, both, [], LABELS, N, 0.95, folder / "tables", folder / "metrics.json")
-    make_figures.run(
-        images,
-        scores,
-        [path for path in both if path.name == "spectrum.parquet"],
-        folder / "tables",
-        PUBLISHED,
-        LABELS,
-        2,
-        0.95,
-        40,
-        folder / "figures",
-    )
+    write_paper(folder, both_sides)
     return folder / "figures"
 
 

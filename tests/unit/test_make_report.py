@@ -13,11 +13,11 @@ from regrow.errors import UserError
 from regrow.paper.provenance import counts, flatten, settings
 from regrow.paper.recipes import published_order
 from regrow.paper.scores import PROMPT_SETS, read_scores
-from regrow.stages import make_figures, make_report, make_tables
-from tests.unit.paper_inputs import LABELS, N, write_both_sides, write_scores
+from regrow.stages import make_report
+from tests.unit.paper_inputs import LABELS, PUBLISHED, N, write_paper, write_scores
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED, TEMPLATE = ROOT / "data" / "published", ROOT / "workflow" / "report" / "report.html.j2"
+TEMPLATE = ROOT / "workflow" / "report" / "report.html.j2"
 WORLD = {
     "world": "emoji",
     "pipeline_digest": "ab" * 32,
@@ -55,21 +55,7 @@ class Page(HTMLParser):
 
 def prepare(folder: Path, told: Mapping[str, object] = WORLD, both: bool = True) -> dict[str, Any]:
     """Run the stages before the report and return its arguments."""
-    scores, images = write_scores(folder)
-    compared = write_both_sides(folder / "both") if both else []
-    make_tables.run(scores, compared, [], LABELS, N, 0.95, folder / "tables", folder / "metrics.json")
-    make_figures.run(
-        images,
-        scores,
-        [path for path in compared if path.name == "spectrum.parquet"],
-        folder / "tables",
-        PUBLISHED,
-        LABELS,
-        2,
-        0.95,
-        40,
-        folder / "figures",
-    )
+    scores, compared = write_paper(folder, both)
     (folder / "world.json").write_text(json.dumps(told))
     return {
         "tables": folder / "tables",

@@ -16,16 +16,14 @@ from safetensors.torch import load_file, save_file
 from regrow.errors import UserError
 from regrow.judge.classifier import load_classifier
 from regrow.judge.clip_similarity import load_clip
-from regrow.stages import generate_images, get_world, score_images
-from tests.tiny.make_world import make_world
+from regrow.stages import generate_images, score_images
+from tests.unit.erased import write_judged_world
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
-    make_world(folder)
-    parts = {name: folder / name for name in ("pipeline", "judges", "concepts")}
-    get_world.run("tiny", **parts, preserved=folder / "preserved.csv", out=folder / "world.json")
+    write_judged_world(folder)
     images = folder / "images.parquet"
     generate_images.run(
         folder / "world.json", "pretrained", "church", ["preserved"], None, 5, 2, 3.0, 5, "cpu", [images]

@@ -7,18 +7,14 @@ from typing import Any
 import pytest
 
 from regrow.errors import UserError
-from regrow.stages import get_world, survey_concepts, world_report
-from tests.tiny.make_world import make_world, write_concept
-from tests.unit.erased import CONCEPTPRUNE
+from regrow.stages import survey_concepts, world_report
+from tests.tiny.make_world import write_concept
+from tests.unit.erased import CONCEPTPRUNE, write_judged_world
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    make_world(folder)
-    parts = {name: folder / name for name in ("pipeline", "judges", "concepts")}
-    get_world.run("tiny", **parts, preserved=folder / "preserved.csv", out=folder / "world.json")
-    return folder / "world.json"
+    return write_judged_world(tmp_path_factory.mktemp("world"))
 
 
 def survey(world: Path, out: Path, **changes: Any) -> list[dict[str, str]]:
@@ -68,9 +64,7 @@ def test_what_it_refuses(world: Path, tmp_path: Path, changes: dict[str, Any], s
 
 
 def test_a_concept_that_the_object_judge_cannot_see(tmp_path: Path) -> None:
-    make_world(tmp_path)
-    parts = {name: tmp_path / name for name in ("pipeline", "judges", "concepts")}
-    get_world.run("tiny", **parts, preserved=tmp_path / "preserved.csv", out=tmp_path / "world.json")
+    write_judged_world(tmp_path)
     write_concept(tmp_path / "concepts/yeti", "yeti", label="yeti", first_seed=0)
     with pytest.raises(UserError, match="no label 'yeti'"):
         survey(tmp_path / "world.json", tmp_path / "out.csv", concepts=["yeti"])
