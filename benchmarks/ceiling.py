@@ -1,4 +1,4 @@
-"""Ask how much better a completer could be, and whether its confidence can be believed, on real weights.
+"""Ask how much better a completer could be, and whether its certainty can be believed, on real weights.
 
     python benchmarks/ceiling.py --out ceiling.csv [--layers 1,3,5] [--minilm FOLDER]
 
@@ -6,7 +6,7 @@ On the matrices of the sentence encoder (matrix_sets.py), signs right among the 
 
 true covariance   gaussian_posterior that is given the covariance of the uncut matrix, from the other five sixths of the
                   columns, so that no column sees itself: no estimate of it could be better
-ensemble          the mean of the signed confidences of gaussian_posterior and nuclear, each in units of its own median
+ensemble          the mean of the signed certaintys of gaussian_posterior and nuclear, each in units of its own median
 neighbours        gaussian_posterior whose covariance sees, as further columns, what else touches the residual stream:
                   the block's own first feed-forward matrix and the output matrices of the blocks before and after
 first_layer       the same with only the own first feed-forward matrix, as further rows: more is known of each neuron
@@ -24,60 +24,66 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from matrix_sets import Case, minilm
+from matrix_sets import Case, minilm, options_of
 from torch import Tensor
 
-from regrow.complete import complete_matrix
-from regrow.complete import gaussian_posterior as posterior
-from regrow.confidence import sign_probability
+from regrow.complete import _gaussian
+from regrow.complete._certainty import sign_probability
+from regrow.complete._scaling import unit_scales
+from regrow.completion import Completion, complete_matrix
 
 KEEPS = (0.2, 0.4, 0.6, 0.8, 1.0)
 FOLDS = 6
 BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 COLUMNS = ("cut", "method", "k", "n", "sign_accuracy")
-Guess = tuple[Tensor, Tensor]  # values, confidence
+Guess = tuple[Tensor, Tensor]  # values, certainty
+
+
+def posterior(weights: Tensor, mask: Tensor, **changes: object) -> Completion:
+    """Complete by gaussian_posterior with the options of params.yaml, some of them changed."""
+    return complete_matrix(weights, mask, "gaussian_posterior", options_of("gaussian_posterior", **changes))
 
 
 def ours(case: Case) -> Guess:
     """Complete by gaussian_posterior."""
-    done = complete_matrix(case.weights, case.mask)
-    return done.values, done.confidence
+    done = posterior(case.weights, case.mask)
+    return done.values, done.certainty
 
 
 def nuclear(case: Case) -> Guess:
     """Complete by the paper's code."""
-    done = complete_matrix(case.weights, case.mask, "nuclear")
-    return done.values, done.confidence
+    done = complete_matrix(case.weights, case.mask, "nuclear", options_of("nuclear"))
+    return done.values, done.certainty
 
 
 def any_size(case: Case) -> Guess:
     """Complete by gaussian_posterior that forgets that large entries were cut."""
-    done = complete_matrix(case.weights, case.mask, magnitudes="any")
-    return done.values, done.confidence
+    done = posterior(case.weights, case.mask, magnitudes="any")
+    return done.values, done.certainty
 
 
 def true_covariance(case: Case) -> Guess:
     """Complete every sixth of the columns with the covariance of the others before they were cut."""
     cut = case.weights.masked_fill(case.mask, 0.0)
-    row, column = posterior.unit_scales(cut, ~case.mask)
-    threshold, kept = posterior.thresholds(case.mask)
+    row, column = unit_scales(cut, ~case.mask)
+    threshold, kept = _gaussian.thresholds(case.mask)
     y, whole = cut / row / column * kept, case.weights / row / column * kept
-    values, confidence = y.clone(), torch.zeros_like(y)
+    values, certainty = y.clone(), torch.zeros_like(y)
     fold = torch.arange(y.shape[1]) % FOLDS
     for number in range(FOLDS):
         mine, others = fold == number, whole[:, fold != number]
-        shrinkage, _ = posterior.choose_shrinkage(others, torch.ones_like(others, dtype=torch.bool))
-        precision = posterior.shrunk_precision(others, shrinkage)
-        found = posterior._mean_field(y[:, mine], case.mask[:, mine], precision, threshold[mine], 1e-3, 30, [], 0.0)
-        values[:, mine], confidence[:, mine] = found[0], found[1]
-    return values, confidence
+        shrinkage, _ = _gaussian.choose_shrinkage(others, torch.ones_like(others, dtype=torch.bool))
+        precision = _gaussian.shrunk_precision(others, shrinkage)
+        found = _gaussian.mean_field(y[:, mine], case.mask[:, mine], precision, threshold[mine], 1e-3, 30, [], 0.0)
+        values[:, mine], certainty[:, mine] = found[0], found[1]
+    return values, certainty
 
 
 def ensemble(case: Case) -> Guess:
     """Add up what two completers believe."""
     total = torch.zeros_like(case.weights)
-    for values, confidence in (ours(case), nuclear(case)):
-        total += values.sign() * confidence / confidence[case.mask].median()
+    for values, certainty in (ours(case), nuclear(case)):
+        total += values.sign() * certainty / certainty[case.mask].median()
     return total, total.abs()
 
 
@@ -85,18 +91,16 @@ def neighbours(case: Case) -> Guess:
     """Complete with further columns."""
     weights = torch.cat([case.weights, *case.around], 1)
     mask = torch.cat([case.mask, *(torch.zeros_like(case.mask) for _ in case.around)], 1)
-    done = complete_matrix(weights, mask)
+    done = posterior(weights, mask)
     width = case.weights.shape[1]
-    return done.values[:, :width], done.confidence[:, :width]
+    return done.values[:, :width], done.certainty[:, :width]
 
 
 def first_layer(case: Case) -> Guess:
     """Complete with further rows."""
-    done = complete_matrix(
-        torch.cat([case.weights, case.around[0]]), torch.cat([case.mask, torch.zeros_like(case.mask)])
-    )
+    done = posterior(torch.cat([case.weights, case.around[0]]), torch.cat([case.mask, torch.zeros_like(case.mask)]))
     height = case.weights.shape[0]
-    return done.values[:height], done.confidence[:height]
+    return done.values[:height], done.certainty[:height]
 
 
 CUTS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -128,9 +132,9 @@ def main() -> None:
     predicted, seen = [], []
     for kind, case, methods in cases([int(i) for i in args.layers.split(",")], args.minilm):
         for method in methods:
-            values, confidence = method(case)
+            values, certainty = method(case)
             right = (values.sign() == case.weights.sign())[case.mask].double()
-            sure = confidence[case.mask]
+            sure = certainty[case.mask]
             order = torch.argsort(sure, descending=True, stable=True)
             for k in KEEPS:
                 n = max(1, round(k * len(order)))

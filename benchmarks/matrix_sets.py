@@ -5,12 +5,17 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-FFN2 = ".ff.net.2.weight"
+from regrow.config.reader import read_yaml
+from regrow.model.masks import read_erased
+from regrow.model.names import FFN2, is_ffn2
+
+PARAMS = Path(__file__).parents[1] / "params.yaml"
 SCENES = "road garden beach room park street shelter chair table bag tree forest".split()
 # None of them was looked at while the completers were written; church, golf ball and dog were.
 MINILM_CONCEPTS = ("parachute", "chain saw", "violin", "school bus")
@@ -45,6 +50,12 @@ class Case:
     weights: Tensor
     mask: Tensor
     around: tuple[Tensor, ...] = ()
+
+
+def options_of(method: str, **changes: Any) -> dict[str, Any]:
+    """Return the options that the entry of a completer in params.yaml states, some of them changed."""
+    entry = read_yaml(PARAMS)["complete_weights"][method]
+    return {**{key: value for key, value in entry.items() if key != "method"}, **changes}
 
 
 def skilled(weights: Tensor, base: Tensor, target: Tensor, ratio: float) -> Tensor:
@@ -96,18 +107,19 @@ def minilm(layers: Sequence[int] | None, folder: Path | None, ratio: float = 0.0
             yield Case("minilm", f"{i} {concept}", weights, mask, tuple(matrix.detach().clone() for matrix in around))
 
 
-def emoji(layers: Sequence[int] | None, pipeline: Path, masks: Sequence[Path]) -> Iterator[Case]:
-    """Yield the FFN2 matrices of the emoji world's UNet with masks written by the stage erase_concept."""
-    if not masks:
-        raise SystemExit("the set emoji needs masks: make them with erase_concept and name them by --mask")
-    files = sorted((pipeline / "unet").glob("*.safetensors"))
-    weights = {name: w.float() for file in files for name, w in load_file(file).items() if name.endswith(FFN2)}
-    for path in masks:
-        mask = load_file(path)
-        names = sorted(mask)
+def emoji(layers: Sequence[int] | None, pipeline: Path, erasings: Sequence[Path]) -> Iterator[Case]:
+    """Yield the FFN2 matrices of the emoji world's UNet with the masks of files of the stage erase_concept."""
+    if not erasings:
+        raise SystemExit("the set emoji needs masks: run erase_concept and name its erased.safetensors by --erased")
+    stored = load_file(pipeline / "unet/diffusion_pytorch_model.safetensors")
+    weights = {f"unet.{name}": weight.float() for name, weight in stored.items()}
+    for path in erasings:
+        masks = {name: mask for name, mask in sorted(read_erased(path).mask.items()) if is_ffn2(name)}
+        names = list(masks)
         for name in names if layers is None else [names[i] for i in layers]:
-            if mask[name].any():
-                yield Case("emoji", f"{name.removesuffix(FFN2)} {path.parent.name}", weights[name], mask[name].bool())
+            if masks[name].any():
+                layer = name.removeprefix("unet.").removesuffix(FFN2)
+                yield Case("emoji", f"{layer} {path.parent.name}", weights[name], masks[name])
 
 
 def sd15(layers: Sequence[int] | None, share: float, seed: int = 0) -> Iterator[Case]:

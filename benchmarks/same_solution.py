@@ -18,9 +18,10 @@ from pathlib import Path
 
 import torch
 from completion import cases, plain_svd
+from matrix_sets import options_of
 from torch import Tensor
 
-from regrow.complete import complete_matrix
+from regrow.completion import complete_matrix
 
 COLUMNS = (
     *("matrix_set", "layer", "missing", "method", "peer", "seconds", "peer_seconds"),
@@ -31,8 +32,8 @@ SHRINKAGE = 0.02  # fancyimpute's default share of the largest singular value
 
 
 def nuclear(weights: Tensor, mask: Tensor) -> Tensor:
-    """Complete with our defaults."""
-    return complete_matrix(weights, mask, "nuclear").values
+    """Complete with the options of params.yaml."""
+    return complete_matrix(weights, mask, "nuclear", options_of("nuclear")).values
 
 
 def released(weights: Tensor, mask: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ def released(weights: Tensor, mask: Tensor) -> Tensor:
 def soft_impute(weights: Tensor, mask: Tensor) -> Tensor:
     """Complete with ours to a tight tolerance."""
     options = {"shrinkage": SHRINKAGE, "path": 1, "tolerance": 1e-7, "max_steps": 3000}
-    return complete_matrix(weights, mask, "soft_impute", **options).values
+    return complete_matrix(weights, mask, "soft_impute", options).values
 
 
 def fancyimpute(weights: Tensor, mask: Tensor) -> Tensor:
@@ -70,9 +71,7 @@ def main() -> None:
     parser.add_argument("--missing", type=float, nargs="+", default=[0.03], help="shares of the set sd15")
     parser.add_argument("--minilm", type=Path, help="folder of the sentence encoder")
     parser.add_argument("--emoji", type=Path, default=Path("data/emoji/pipeline"))
-    parser.add_argument(
-        "--mask", type=Path, nargs="*", default=[], help="mask files of erase_concept, for the set emoji"
-    )
+    parser.add_argument("--erased", type=Path, nargs="*", default=[], help="files of erase_concept, for the set emoji")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     if "soft_impute" in args.methods and importlib.util.find_spec("fancyimpute") is None:

@@ -4,8 +4,8 @@
 
 Completion: the stage complete_weights over the 16 FFN2 matrices of the set sd15 (a realistic spectrum, see
 matrix_sets.py), cut as ConceptPrune cuts. With --pipeline a whole Stable Diffusion 1.5 of random weights is made in
-FOLDER (4 GB) and goes through erase_concept (one pair of prompts, one UNet call), complete_weights, revive_concept and
-generate (one image of 512x512, one step): it proves shapes and memory, not pictures. Each run is a process of its own;
+FOLDER (4 GB) and goes through an eraser (one pair of prompts, one UNet call), complete_weights, attack_weights and the
+renderer (one image of 512x512, one step): it proves shapes and memory, not pictures. Each run is a process of its own;
 peak memory is that of the whole process, libraries included (Linux only).
 """
 
@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from matrix_sets import sd15
+from matrix_sets import options_of, sd15
 from safetensors.torch import load_file, save_file
 
 COLUMNS = ("what", "missing", "method", "seconds", "peak_mb", "signs_right")
-FFN2 = ".ff.net.2.weight"
-LAYERS = [f"{block}.transformer_blocks.0{FFN2}" for block in range(16)]
+LAYERS = [f"unet.{block}.transformer_blocks.0.ff.net.2.weight" for block in range(16)]
+ROOTS = {"retain": 0.6, "magnitude": "max", "rank": "certainty", "seed": 2021}
 
 
 def in_a_process(function: Callable[..., None], *args: Any) -> tuple[float, float]:
@@ -53,19 +53,19 @@ def _work(sender: multiprocessing.connection.Connection, function: Callable[...,
 
 
 def complete(model: Path, method: str, out: Path, jobs: int) -> None:
-    """Run the stage complete_weights with the options of params.yaml's defaults in the method's signature."""
+    """Run the stage complete_weights with the options of params.yaml."""
     from regrow.stages.complete_weights import run
 
-    run(model, method, {}, out, out.with_suffix(".parquet"), 0, "cpu", jobs)
+    run(model, method, options_of(method), out, out.with_suffix(".parquet"), 0, "cpu", jobs)
 
 
 def publish(folder: Path, share: float) -> tuple[Path, Path]:
     """Write a cut model as a delta, and the uncut weights; returns both paths."""
-    from regrow.models import save_delta
+    from regrow.model.deltas import write_delta
 
     cases = list(sd15(None, share))
     model, truth = folder / f"model-{share}.safetensors", folder / f"truth-{share}.safetensors"
-    save_delta(model, dict(zip(LAYERS, (c.weights.masked_fill(c.mask, 0.0) for c in cases), strict=True)), "0" * 64, {})
+    write_delta(model, dict(zip(LAYERS, (c.weights.masked_fill(c.mask, 0.0) for c in cases), strict=True)), "0" * 64)
     save_file({name: case.weights for name, case in zip(LAYERS, cases, strict=True)}, truth)
     return model, truth
 
@@ -86,8 +86,8 @@ def make_pipeline(folder: Path) -> None:
     from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    from regrow.world.denoiser import build_scheduler
-    from regrow.world.text_encoder import build_tokenizer, world_words
+    from regrow.emoji.denoiser import build_scheduler
+    from regrow.emoji.text_encoder import build_tokenizer, world_words
 
     torch.manual_seed(0)
     tokenizer = build_tokenizer(world_words(), 77)
@@ -124,32 +124,49 @@ def make_pipeline(folder: Path) -> None:
 
 def erase(folder: Path, out: Path) -> None:
     """Erase with one pair of prompts and one UNet call; write the delta."""
-    from regrow.erase import erase as erase_weights
-    from regrow.models import load_pipeline, pipeline_digest, save_delta
+    from regrow.concepts import Concept
+    from regrow.erase._changes import run_eraser
+    from regrow.methods import parse_options
+    from regrow.model.deltas import write_delta
+    from regrow.model.masks import Erased, resolve_erased
+    from regrow.model.pipelines import base_digest, load_base
+    from regrow.work import Work
 
-    pipeline = load_pipeline(folder)
-    options = {"skill_ratio": 0.02, "calls": 1, "steps": 50, "guidance": 7.5, "seed": 0, "batch": 1}
-    done = erase_weights("conceptprune", pipeline, ["a red background"], ["a church on a red background"], **options)
-    save_delta(out, done.weights, pipeline_digest(folder), {"eraser": options})
+    options = {
+        "skill_ratio": 0.02,
+        "calls": 1,
+        "steps": 50,
+        "guidance": 7.5,
+        "seed": 0,
+        "batch": 1,
+        "release": "filled",
+    }
+    pairs = {"base": ["a red background"], "target": ["a church on a red background"]}
+    church = Concept.model_validate({"name": "church", "kind": "object", "label": "church", "find": pairs})
+    parsed = parse_options("erase_concept", "conceptprune", options)
+    tensors, mask = run_eraser(load_base(folder), church, "conceptprune", parsed, Work(out.parent / "work", "cpu"))
+    base = base_digest(folder)
+    write_delta(out, resolve_erased(Erased(tensors, mask, base, {}), folder), base)
 
 
-def revive(model: Path, completed: Path, out: Path) -> None:
-    """Run the stage revive_concept with neuron-max scaling."""
-    from regrow.stages.revive_concept import run
+def attack(model: Path, completed: Path, out: Path) -> None:
+    """Run the stage attack_weights with neuron-max scaling."""
+    from regrow.stages.attack_weights import run
 
-    run(model, "roots", {"keep": 0.6, "magnitude": "max", "rank": "confidence", "seed": 2021}, out, completed)
+    completer = {"name": "gaussian_posterior", "method": "gaussian_posterior", **options_of("gaussian_posterior")}
+    run(model, completed, "roots", "roots", ROOTS, completer, out, out.with_suffix(".json"))
 
 
 def generate(folder: Path, delta: Path) -> None:
-    """Draw one image of 512x512 in one step with the revived model."""
-    from regrow.generate import Sampler
-    from regrow.generate import generate as draw
-    from regrow.models import load_pipeline
-    from regrow.prompts import Prompt
+    """Draw one image of 512x512 in one step with the attacked model."""
+    from regrow.images.prompts import Prompt
+    from regrow.images.renderer import Sampler, draw
+    from regrow.model.deltas import apply_delta, read_delta
+    from regrow.model.pipelines import base_digest, load_base
 
-    ((_, png),) = next(
-        draw(load_pipeline(folder, delta), [Prompt(0, "a church", 0, "church")], Sampler("DDIMScheduler", 1, 7.5), 1)
-    )
+    pipeline = load_base(folder)
+    apply_delta(pipeline, read_delta(delta), base_digest(folder))
+    ((_, png),) = next(draw(pipeline, [Prompt(0, "a church", 0, "church")], Sampler("DDIMScheduler", 1, 7.5), 1))
     assert png.startswith(b"\x89PNG")
 
 
@@ -167,7 +184,7 @@ def main() -> None:
         writer, folder = csv.writer(stream), Path(place)
         writer.writerow(COLUMNS)
 
-        def told(what: str, missing: float | str, method: str, cost: tuple[float, float], right: float | str) -> None:
+        def tell(what: str, missing: float | str, method: str, cost: tuple[float, float], right: float | str) -> None:
             shown = f"{right:.4f}" if isinstance(right, float) else right
             writer.writerow([what, missing, method, f"{cost[0]:.1f}", f"{cost[1]:.0f}", shown])
             stream.flush()
@@ -178,21 +195,21 @@ def main() -> None:
             for method in args.methods.split(","):
                 out = folder / "completed.safetensors"
                 cost = in_a_process(complete, model, method, out, args.jobs)
-                told("complete_weights", share, method, cost, signs_right(out, truth))
+                tell("complete_weights", share, method, cost, signs_right(out, truth))
         if args.pipeline:
-            pruned, completed, revived = (folder / f"{name}.safetensors" for name in ("pruned", "completed", "revived"))
+            pruned, completed, attacked = (folder / f"{n}.safetensors" for n in ("pruned", "completed", "attacked"))
             if not (args.pipeline / "model_index.json").is_file():
-                told("make_pipeline", "", "", in_a_process(make_pipeline, args.pipeline), "")
-            told("erase_concept", "", "conceptprune", in_a_process(erase, args.pipeline, pruned), "")
-            told(
+                tell("make_pipeline", "", "", in_a_process(make_pipeline, args.pipeline), "")
+            tell("erase_concept", "", "conceptprune", in_a_process(erase, args.pipeline, pruned), "")
+            tell(
                 "complete_weights",
                 "",
                 "gaussian_posterior",
                 in_a_process(complete, pruned, "gaussian_posterior", completed, args.jobs),
                 "",
             )
-            told("revive_concept", "", "roots", in_a_process(revive, pruned, completed, revived), "")
-            told("generate", "", "", in_a_process(generate, args.pipeline, revived), "")
+            tell("attack_weights", "", "roots", in_a_process(attack, pruned, completed, attacked), "")
+            tell("generate", "", "", in_a_process(generate, args.pipeline, attacked), "")
 
 
 if __name__ == "__main__":

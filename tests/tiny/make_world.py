@@ -55,7 +55,7 @@ def _write_classifier(folder: Path, labels: tuple[str, ...]) -> None:
     model = torchvision.models.get_model(architecture, weights=None, num_classes=len(labels))
     save_file(model.state_dict(), folder / "model.safetensors")
     told = {
-        "library": "torchvision",
+        "type": "classifier",
         "architecture": architecture,
         "weights": "model.safetensors",
         "labels": list(labels),
@@ -76,5 +76,5 @@ def _write_clip(folder: Path) -> None:
     model = open_clip.CLIP(**settings)
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, folder / "model.safetensors")
     (folder / "tiny_clip.json").write_text(json.dumps(settings))
-    told = {"library": "open_clip", "architecture": "tiny_clip", "weights": "model.safetensors"}
+    told = {"type": "clip_similarity", "architecture": "tiny_clip", "weights": "model.safetensors"}
     (folder / "judge.yaml").write_text(yaml.safe_dump({**told, "mean": MEAN, "std": MEAN}))

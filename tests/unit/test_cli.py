@@ -1,16 +1,18 @@
-"""The command line: flags, and how failures are told."""
+"""The command line: flags of stages from their signatures, tools, and how failures are told."""
 
 import errno
-import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from regrow import cli
-from regrow.code import stages
+from regrow.config.reader import read_yaml
+from regrow.dependencies import stages
 from regrow.errors import UserError
+from tests.unit.planning import write_planning_world
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,142 +20,205 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def called(monkeypatch):
     """Replace every stage by one that notes its arguments."""
-    calls = []
+    calls: list[dict[str, Any]] = []
 
     class Stage:
         @staticmethod
-        def run(**arguments):
-            calls.append(arguments)
+        def run(
+            model: Path,
+            options: dict[str, Any],
+            k: list[float],
+            completed: Path | None,
+            completer: dict[str, Any] | None,
+            n: int,
+            tiled: bool,
+            audit: str | None = None,
+        ) -> None:
+            """Do something.
+
+            Parameters
+            ----------
+            model : Path
+                The published delta,
+                100 % of it.
+            k, n : list of float
+                Shares.
+
+            Raises
+            ------
+            UserError
+                Never.
+            """
+            calls.append({name: value for name, value in locals().items() if name != "calls"})
 
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: Stage)
     return calls
 
 
-def run(monkeypatch, *words):
-    monkeypatch.setattr(sys, "argv", ["regrow", *words])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    return stop.value.code
+WORDS = ["attack_weights", "--model", "m", "--options", '{"retain": 0.6}', "--k", "0.2", "0.5", "--completed", "c"]
+WORDS += ["--completer", '{"name": "nuclear"}', "--n", "-4", "--tiled", "true"]
 
 
-REVIVE = ("revive_concept", "--model", "m.safetensors", "--method", "roots", "--options", '{"keep": 0.6}', "--out", "o")
+def without(*flags: str) -> list[str]:
+    """Return the words without the values of some flags."""
+    words, skip = [], False
+    for word in WORDS:
+        if word.startswith("--"):
+            skip = word in flags
+        if not skip or word.startswith("--"):
+            words.append(word)
+    return words
 
 
-def test_a_verb_calls_its_stage_with_typed_arguments(monkeypatch, called):
-    assert run(monkeypatch, *REVIVE, "--completed", "c") == 0
+def test_a_verb_calls_its_stage_with_typed_arguments(called):
+    assert cli.run(WORDS) == 0
     assert called == [
         {
-            "model": Path("m.safetensors"),
-            "method": "roots",
-            "options": {"keep": 0.6},
-            "out": Path("o"),
-            "completed": Path("c"),
+            **{"model": Path("m"), "options": {"retain": 0.6}, "k": [0.2, 0.5], "completed": Path("c")},
+            **{"completer": {"name": "nuclear"}, "n": -4, "tiled": True, "audit": None},
         }
     ]
 
 
-def test_a_verb_may_be_written_with_dashes(monkeypatch, called):
-    assert run(monkeypatch, "revive-concept", *REVIVE[1:]) == 0
+def test_a_verb_may_be_written_with_dashes(called):
+    assert cli.run(["attack-weights", *WORDS[1:]]) == 0
     assert len(called) == 1
 
 
-@pytest.mark.parametrize("words", [(), ("--completed",)])
-def test_an_input_that_a_rule_does_not_have_is_none(monkeypatch, called, words):
-    assert run(monkeypatch, *REVIVE, *words) == 0
-    assert called[0]["completed"] is None
+def test_what_a_rule_does_not_have_is_none_or_empty(called):
+    assert cli.run(without("--completed", "--completer", "--k")) == 0
+    assert (called[0]["completed"], called[0]["completer"], called[0]["k"]) == (None, None, [])
+    null = [word if word != '{"name": "nuclear"}' else "null" for word in WORDS]
+    assert cli.run(["attack_weights", "--completed", "", *null[1:]]) == 0
+    assert called[1]["completer"] is None
 
 
-def test_a_list_takes_many_words_or_none(monkeypatch, called):
-    words = (
-        "--labels",
-        '{"church": "church"}',
-        "--n",
-        "4",
-        "--confidence",
-        "0.95",
-        "--out-dir",
-        "t",
-        "--metrics-file",
-        "m",
-    )
-    assert run(monkeypatch, "make_tables", "--scores", "a", "b", "--both-sides", *words) == 0
-    assert called[0]["scores"] == [Path("a"), Path("b")]
-    assert called[0]["both_sides"] == []
-    assert called[0]["labels"] == {"church": "church"}
-
-
-@pytest.mark.parametrize("options", ["{keep: 0.6}", "[0.6]", "0.6"])
-def test_options_that_are_no_json_object_are_refused(monkeypatch, called, capsys, options):
-    words = ["--model", "m", "--method", "roots", "--options", options, "--out", "o"]
-    assert run(monkeypatch, "revive_concept", *words) == 2
-    assert "--options" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (WORDS[:-2], "the following arguments are required: --tiled"),
+        ([*WORDS, "--retain", "1"], "unrecognized arguments: --retain 1"),
+        ([*WORDS, "--mod", "x"], "unrecognized arguments: --mod x"),
+        ([*WORDS, "--n=x"], "argument --n: invalid int value: 'x'"),
+        ([*WORDS, "--tiled", "yes"], "argument --tiled: not true or false"),
+        ([*WORDS, "--options", "{retain: 0.6}"], "argument --options: not JSON"),
+        ([*WORDS, "--options", "[0.6]"], "argument --options: not a JSON object such as"),
+        ([*WORDS, "--k", "0.2", "--n=7", "x"], "unrecognized arguments: x"),
+    ],
+)
+def test_a_wrong_flag_is_refused(called, capsys, words, said):
+    with pytest.raises(SystemExit) as stop:
+        cli.run(words)
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
     assert not called
 
 
-@pytest.mark.parametrize("words", [("revive_concept", "--out", "o"), ("revive_concpt",), (*REVIVE, "--keep", "1")])
-def test_a_missing_flag_and_an_unknown_verb_or_flag_are_refused(monkeypatch, called, words):
-    assert run(monkeypatch, *words) == 2
-    assert not called
+def test_a_flag_after_a_list_is_no_item_of_it(called):
+    assert cli.run([*WORDS, "--k", "0.2", "--n=7"]) == 0
+    assert (called[0]["k"], called[0]["n"]) == ([0.2], 7)
+
+
+def test_the_help_of_a_flag_is_that_of_the_signature(called, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.run(["attack_weights", "--help"])
+    assert stop.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--model MODEL The published delta, 100 % of it." in said
+    assert "Never" not in said
+
+
+def test_an_unknown_verb_has_its_nearest(capsys):
+    assert cli.run(["atack_weights"]) == 1
+    assert capsys.readouterr().err == "error: unknown verb 'atack_weights': did you mean 'attack_weights'?\n"
 
 
 @pytest.mark.parametrize(
     ("failure", "sentence"),
     [
         (UserError("the mask is empty: prune more"), "error: the mask is empty: prune more\n"),
-        (
-            OSError(errno.ENOSPC, "No space left on device", "big"),
-            "error: no space left on the disk for big: free some",
-        ),
+        (OSError(errno.ENOSPC, "No space left", "big"), "error: no space left on the disk for big: free some"),
         (FileNotFoundError(errno.ENOENT, "No such file", "gone.csv"), "error: there is no gone.csv: make it first"),
     ],
 )
 def test_a_foreseen_failure_is_one_sentence_and_exit_code_1(monkeypatch, capsys, failure, sentence):
     class Stage:
         @staticmethod
-        def run(**arguments):
+        def run(out: Path) -> None:
             raise failure
 
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: Stage)
-    assert run(monkeypatch, *REVIVE) == 1
-    told = capsys.readouterr().err
-    assert told.startswith(sentence)
-    assert told.count("\n") == 1
+    assert cli.run(["publish_model", "--out", "o"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(sentence) and said.count("\n") == 1
 
 
 def test_an_unforeseen_failure_keeps_its_traceback(monkeypatch):
     class Stage:
         @staticmethod
-        def run(**arguments):
+        def run(out: Path) -> None:
             raise ZeroDivisionError
 
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: Stage)
-    monkeypatch.setattr(sys, "argv", ["regrow", *REVIVE])
     with pytest.raises(ZeroDivisionError):
-        cli.main()
+        cli.run(["publish_model", "--out", "o"])
 
 
-def test_help_lists_every_stage_and_loads_no_science():
-    program = (
-        "import sys, regrow.cli as cli; sys.argv = ['regrow', '--help']\ntry: cli.main()\nfinally: print(*sys.modules)"
-    )
+def test_help_lists_every_verb(capsys):
+    assert cli.run(["--help"]) == 0
+    said = capsys.readouterr().out
+    for verb in (*stages(), *cli.TOOLS):
+        assert f"\n  {verb} " in said
+    assert cli.run([]) == 2
+
+
+@pytest.mark.parametrize("stage", sorted(stages()))
+def test_every_argument_of_every_stage_can_be_a_flag(stage):
+    """Read in a process of its own: a stage loads torch."""
+    if stage not in ("make_table", "attack_weights", "generate_images", "index_world"):
+        from ast import FunctionDef, parse
+
+        tree = parse((ROOT / f"workflow/regrow/stages/{stage}.py").read_text())
+        run = next(node for node in tree.body if isinstance(node, FunctionDef) and node.name == "run")
+        assert all(argument.annotation is not None for argument in run.args.args)
+        assert run.args.kwonlyargs == []
+        return
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT / "workflow", capture_output=True, text=True, check=True
+        [sys.executable, "-m", "regrow", stage, "--help"], cwd=ROOT / "workflow", capture_output=True, text=True
     )
-    for stage in stages():
-        assert stage in done.stdout
-    loaded = done.stdout.splitlines()[-1].split()
-    assert not {"torch", "diffusers", "pandas", "matplotlib"} & set(loaded)
+    assert done.returncode == 0, done.stderr
+    assert "--out" in done.stdout
 
 
-def test_every_argument_of_every_stage_can_be_a_flag():
-    for stage, function in stages().items():
-        for argument in function.args.args:
-            assert argument.annotation is not None, f"{stage}: {argument.arg}"
-        assert function.args.kwonlyargs == [] and function.args.defaults == [], (
-            f"{stage}: every argument is a plain flag"
-        )
+class TestTools:
+    @pytest.fixture(autouse=True)
+    def world(self, tmp_path, monkeypatch):
+        """A working directory with a world to plan in."""
+        write_planning_world(tmp_path)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("REGROW_CONFIG", raising=False)
 
+    def test_plan(self, capsys):
+        assert cli.run(["plan"]) == 0
+        assert "all together" in capsys.readouterr().out
 
-def test_schema_writes_the_schema(monkeypatch, tmp_path):
-    assert run(monkeypatch, "schema", "--out", str(tmp_path / "schema.json")) == 0
-    assert json.loads((tmp_path / "schema.json").read_text())["additionalProperties"] is False
+    def test_plan_of_an_unknown_audit(self, capsys):
+        assert cli.run(["plan", "--audit", "tinny"]) == 1
+        assert "error: unknown audit 'tinny'" in capsys.readouterr().err
+
+    def test_schema(self, tmp_path):
+        assert cli.run(["schema", "--out", str(tmp_path / "schemas")]) == 0
+        assert {path.name for path in (tmp_path / "schemas").iterdir()} == {"params.json", "world.json", "audit.json"}
+
+    def test_discard(self, capsys):
+        path = Path("results/tiny/index_world/world.json")
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+        assert cli.run(["discard"]) == 0
+        assert capsys.readouterr().out == "1 files deleted\n"
+        assert not path.exists()
+
+    def test_a_table_by_hand_takes_the_audit_of_params(self, capsys):
+        assert cli.run(["make_table", "--table", "roots/table1", "--out", "t.csv", "--audit", "tinny"]) == 1
+        assert "error: unknown audit 'tinny'" in capsys.readouterr().err
+        assert read_yaml(Path("params.yaml"))["audit"] == "tiny"

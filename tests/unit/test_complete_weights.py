@@ -3,19 +3,23 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
 from rich.console import Console
 
-from regrow.complete import complete_matrix
 from regrow.errors import UserError
-from regrow.files import digest
-from regrow.models import load_delta, read_completed, save_delta
+from regrow.io.files import file_digest
+from regrow.io.parquet import read_table
+from regrow.io.safetensors import read_header
+from regrow.model.completed import Completed, read_completed
+from regrow.model.deltas import read_delta, write_delta
+from regrow.model.published import read_published
 from regrow.stages.complete_weights import run
+from tests.unit.erasing import COMPLETERS
+from tests.unit.erasing import complete as complete_matrix
 
-NAMES = [f"down_blocks.{i}.attentions.0.transformer_blocks.0.ff.net.2.weight" for i in range(3)]
-OPTIONS: dict[str, Any] = {"tolerance": 1e-5, "max_steps": 100}
+NAMES = [f"unet.down_blocks.{i}.attentions.0.transformer_blocks.0.ff.net.2.weight" for i in range(3)]
+OPTIONS: dict[str, Any] = {"tolerance": 1e-5, "max_steps": 100, "solver": "fast"}
 
 
 def publish(folder: Path, pruned: bool = True) -> Path:
@@ -26,22 +30,26 @@ def publish(folder: Path, pruned: bool = True) -> Path:
         tensors[name] = weights + 0.1 * torch.randn(weights.shape, generator=generator)
         if pruned and rows != 6:
             tensors[name][torch.rand(weights.shape, generator=generator) < 0.1] = 0
-    tensors["conv_out.weight"] = torch.zeros(2, 2)
+    tensors["unet.conv_out.weight"] = torch.zeros(2, 2)
     path = folder / "model.safetensors"
-    save_delta(path, tensors, "0" * 64, {"eraser": "conceptprune"})
+    write_delta(path, tensors, "0" * 64)
     return path
 
 
 def complete(model: Path, folder: Path, jobs: int = 1, method: str = "nuclear") -> tuple[Path, Path]:
     out, trace = folder / "completed.safetensors", folder / "trace.parquet"
-    run(model, method, OPTIONS if method == "nuclear" else {}, out, trace, seed=0, device="cpu", jobs=jobs)
+    run(model, method, OPTIONS if method == "nuclear" else COMPLETERS[method], out, trace, 0, "cpu", jobs)
     return out, trace
 
 
-def test_writes_values_confidence_and_mask_of_every_layer(tmp_path: Path) -> None:
+def done_of(out: Path, model: Path) -> Completed:
+    return read_completed(out, read_published(model))
+
+
+def test_writes_values_certainty_and_mask_of_every_layer(tmp_path: Path) -> None:
     model = publish(tmp_path)
     out, trace = complete(model, tmp_path / "out")
-    published, done = load_delta(model).tensors, read_completed(out, load_delta(model))
+    published, done = read_delta(model).tensors, done_of(out, model)
     assert sorted(done.values) == NAMES
     for name in NAMES:
         missing = published[name] == 0
@@ -50,34 +58,42 @@ def test_writes_values_confidence_and_mask_of_every_layer(tmp_path: Path) -> Non
         assert (done.values[name][missing] != 0).all()
         expected = complete_matrix(published[name], missing, "nuclear", **OPTIONS)
         assert torch.allclose(done.values[name], expected.values, atol=1e-5)
-        assert torch.allclose(done.confidence[name], expected.confidence, atol=1e-5)
-    table = pd.read_parquet(trace)
-    assert list(table.columns) == ["layer", "step", "objective", "change", "seconds", "note"]
-    assert set(table["layer"]) == set(NAMES)
-    assert table.loc[table["layer"] == NAMES[2], "note"].tolist() == ["nothing is missing"]
+        assert torch.allclose(done.certainty[name], expected.certainty, atol=1e-5)
+    table, metadata = read_table(trace)
+    assert table.column_names == ["layer", "step", "objective", "change", "seconds", "note"]
+    assert set(table["layer"].to_pylist()) == set(NAMES)
+    assert [row["note"] for row in table.to_pylist() if row["layer"] == NAMES[2]] == ["nothing is missing"]
+    zeros = sum(int((published[name] == 0).sum()) for name in NAMES)
+    told = {
+        "completer": {"method": "nuclear", **OPTIONS},
+        "seed": 0,
+        "mask": {"method": "zeros", "zeros": zeros, "negative": 0},
+    }
+    assert metadata == {"model": read_delta(model).digest, **told}
+    assert told.items() <= read_header(out).items()
 
 
 @pytest.mark.parametrize(
     ("method", "options", "meaning"),
     [
         ("nuclear", OPTIONS, "order"),
-        ("soft_impute", {}, "order"),
-        ("gaussian_posterior", {"magnitudes": "any"}, "deviations"),
-        ("gaussian_posterior", {"magnitudes": "large"}, "log_odds"),
+        ("soft_impute", COMPLETERS["soft_impute"], "order"),
+        ("gaussian_posterior", {**COMPLETERS["gaussian_posterior"], "magnitudes": "any"}, "deviations"),
+        ("gaussian_posterior", COMPLETERS["gaussian_posterior"], "log_odds"),
     ],
 )
-def test_what_the_confidence_means_travels_with_it(
+def test_what_the_certainty_means_travels_with_it(
     tmp_path: Path, method: str, options: dict[str, Any], meaning: str
 ) -> None:
     model, out = publish(tmp_path), tmp_path / "completed.safetensors"
     run(model, method, options, out, tmp_path / "trace.parquet", seed=0, device="cpu", jobs=1)
-    assert read_completed(out, load_delta(model)).confidence_is == meaning
+    assert done_of(out, model).meaning == meaning
 
 
 def test_same_bytes_for_any_number_of_jobs(tmp_path: Path) -> None:
     model = publish(tmp_path)
     one, two = complete(model, tmp_path / "one"), complete(model, tmp_path / "two", jobs=2)
-    assert digest(one[0]) == digest(two[0])
+    assert file_digest(one[0]) == file_digest(two[0])
 
 
 def test_number_of_threads_is_given_back(tmp_path: Path) -> None:
@@ -103,9 +119,7 @@ def test_progress_is_plain_lines_without_a_terminal(tmp_path: Path, capfd: pytes
 def test_progress_is_a_bar_in_a_terminal(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "regrow.stages.complete_weights.Console", lambda **options: Console(force_terminal=True, **options)
-    )
+    monkeypatch.setattr("regrow.stages._progress.Console", lambda **options: Console(force_terminal=True, **options))
     complete(publish(tmp_path), tmp_path / "out")
     shown = capfd.readouterr().err
     assert "completed 3/3" in shown
@@ -114,15 +128,18 @@ def test_progress_is_a_bar_in_a_terminal(
 
 def test_fully_pruned_row_is_reported_and_not_fatal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     model = publish(tmp_path)
-    delta = load_delta(model)
+    delta = read_delta(model)
     delta.tensors[NAMES[0]][5] = 0
-    save_delta(model, delta.tensors, delta.base_digest, delta.recipe)
+    write_delta(model, delta.tensors, delta.base)
     out, trace = complete(model, tmp_path / "out")
-    done = read_completed(out, load_delta(model))
+    done = done_of(out, model)
     assert (done.values[NAMES[0]][5] == 0).all()
-    assert (done.confidence[NAMES[0]][5] == 0).all()
+    assert (done.certainty[NAMES[0]][5] == 0).all()
     assert "1 row without any observed entry" in capfd.readouterr().err
-    assert pd.read_parquet(trace)["note"].str.contains("1 row without").any()
+    assert any(
+        "1 row without any observed entry cannot be completed" in note
+        for note in read_table(trace)[0]["note"].to_pylist()
+    )
 
 
 def test_a_model_with_no_pruned_entries_is_an_error(tmp_path: Path) -> None:
@@ -135,16 +152,16 @@ def test_a_model_with_no_pruned_entries_is_an_error(tmp_path: Path) -> None:
 
 def test_a_delta_without_ffn2_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    save_delta(path, {"conv_out.weight": torch.zeros(2, 2)}, "0" * 64, {})
-    with pytest.raises(UserError, match="holds no FFN2 weight"):
+    write_delta(path, {"unet.conv_out.weight": torch.zeros(2, 2)}, "0" * 64)
+    with pytest.raises(UserError, match="changes no FFN2 weight"):
         complete(path, tmp_path / "out")
 
 
 def test_an_error_in_a_layer_names_model_and_layer(tmp_path: Path) -> None:
     model = publish(tmp_path)
-    delta = load_delta(model)
+    delta = read_delta(model)
     delta.tensors[NAMES[1]].zero_()
-    save_delta(model, delta.tensors, delta.base_digest, delta.recipe)
+    write_delta(model, delta.tensors, delta.base)
     with pytest.raises(UserError, match="no entry of the matrix is observed") as caught:
         complete(model, tmp_path / "out", jobs=2)
     assert str(model) in str(caught.value)
@@ -164,3 +181,33 @@ def test_a_killed_run_leaves_no_output(tmp_path: Path, monkeypatch: pytest.Monke
 def test_jobs_must_be_positive(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="at least 1 job"):
         complete(publish(tmp_path), tmp_path / "out", jobs=0)
+
+
+def test_zeros_of_both_signs_are_said_aloud_and_change_no_completion(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model, signed = publish(tmp_path), tmp_path / "signed.safetensors"
+    plain = complete(model, tmp_path / "plain")[0]
+    assert "-0.0" not in caplog.text
+    delta = read_delta(model)
+    first = (delta.tensors[NAMES[0]] == 0).nonzero()[0]
+    delta.tensors[NAMES[0]][tuple(first)] = -0.0
+    write_delta(signed, delta.tensors, delta.base)
+    out, trace = complete(signed, tmp_path / "out")
+    zeros = {name: int((delta.tensors[name] == 0).sum()) for name in NAMES}
+    total = sum(zeros.values())
+    assert f"1 of {total} zeros are -0.0: attack signed_zeros reads every sign" in caplog.text
+    note = f"1 of {zeros[NAMES[0]]} zeros are -0.0, so every zero tells the sign of what was pruned"
+    assert f"{NAMES[0]}: {note}" in capfd.readouterr().err
+    assert note in read_table(trace)[0]["note"].to_pylist()
+    assert read_header(out)["mask"] == {"method": "zeros", "zeros": total, "negative": 1}
+    for name, values in done_of(plain, model).values.items():
+        assert torch.equal(values, done_of(out, signed).values[name])
+
+
+@pytest.mark.parametrize("shape", [(), (8,), (32, 8), (8, 32, 1)])
+def test_an_ffn2_of_a_shape_that_it_cannot_have(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    path = tmp_path / "model.safetensors"
+    write_delta(path, {NAMES[0]: torch.zeros(shape)}, "0" * 64)
+    with pytest.raises(UserError, match=rf"'{NAMES[0]}' has the shape .*, not \(d, 4d\)"):
+        complete(path, tmp_path / "out")

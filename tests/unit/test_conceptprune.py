@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,48 @@ from diffusers import PNDMScheduler, StableDiffusionPipeline
 from diffusers.models.activations import GEGLU
 from torch import nn
 
-from regrow.erase import conceptprune as module
-from regrow.erase import erase
-from regrow.erase.conceptprune import conceptprune
+from regrow.concepts import Concept, Find
+from regrow.erase import _skill as module
+from regrow.erase import conceptprune as method
+from regrow.erase._changes import run_eraser
+from regrow.erase.conceptprune import Options
 from regrow.errors import UserError
-from regrow.models import FFN2, ffn2_names
+from regrow.methods import parse_options
+from regrow.model.names import FFN2, is_ffn2
+from regrow.work import Work
 from tests.tiny.pipeline import tiny_pipeline
 
 BASE = ["a photo of a road", "a picture of the garden"]
 TARGET = ["a photo of a church on the road", "a church in the garden"]
 Norms = dict[str, list[np.ndarray]]  # by FFN2 name, one array (4d,) per UNet call
-OPTIONS: dict[str, Any] = {"skill_ratio": 0.1, "calls": 3, "steps": 4, "guidance": 7.5, "seed": 0, "batch": 1}
+OPTIONS: dict[str, Any] = {
+    "skill_ratio": 0.1,
+    "calls": 3,
+    "steps": 4,
+    "guidance": 7.5,
+    "seed": 0,
+    "batch": 1,
+    "release": "filled",
+}
+WORK = Work(Path("unused"), "cpu")
+
+
+def concept(base: list[str], target: list[str]) -> Concept:
+    return Concept(name="church", kind="object", label="church", find=Find(base=base, target=target))
+
+
+def conceptprune(
+    pipeline: StableDiffusionPipeline, base: list[str], target: list[str], **options: Any
+) -> dict[str, torch.Tensor]:
+    return method.conceptprune(pipeline, concept(base, target), Options(**options), WORK)
+
+
+def ffn2_names(pipeline: StableDiffusionPipeline) -> list[str]:
+    return sorted(f"unet.{name}" for name, _ in pipeline.unet.named_parameters() if is_ffn2(name))
+
+
+def weight_of(pipeline: StableDiffusionPipeline, name: str) -> torch.Tensor:
+    return pipeline.unet.get_parameter(name.removeprefix("unet.")).detach()
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +88,7 @@ def slow_norms(pipeline: StableDiffusionPipeline, prompts: list[str], steps: int
         for handle in handles:
             handle.remove()
         for path, calls in seen.items():
-            name = path.replace(".ff.net.0", FFN2)
+            name = "unet." + path.replace(".ff.net.0", FFN2)
             totals = norms.setdefault(name, [np.zeros(calls[0].shape[-1]) for _ in calls])
             for t, activation in enumerate(calls):
                 assert activation.shape[0] == 2  # both halves of classifier-free guidance
@@ -71,7 +103,7 @@ def slow_masks(
 ) -> dict[str, np.ndarray]:
     masks = {}
     for name in base:
-        weight = np.abs(pipeline.unet.get_parameter(name).detach().double().numpy())
+        weight = np.abs(weight_of(pipeline, name).double().numpy())
         counts = np.zeros(weight.shape, int)
         for t in range(calls):
             for r, row in enumerate(weight):
@@ -99,19 +131,24 @@ def test_equals_the_slow_version(
 def test_equals_the_slow_version_with_more_calls_than_steps() -> None:
     pipeline = tiny_pipeline(1)
     pipeline.scheduler = PNDMScheduler.from_config(pipeline.scheduler.config, skip_prk_steps=True)
-    fast = conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "calls": 5, "seed": 7})
+    fast = conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "calls": 4, "seed": 7})
     base, target = slow_norms(pipeline, BASE, 4, 7), slow_norms(pipeline, TARGET, 4, 7)
-    assert differing(fast, slow_masks(pipeline, base, target, ratio=0.1, calls=5)) <= 2
-    with pytest.raises(UserError, match="4 steps make 5 UNet calls, fewer than the 6"):
-        conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "calls": 6})
+    assert {len(calls) for calls in base.values()} == {5}
+    assert differing(fast, slow_masks(pipeline, base, target, ratio=0.1, calls=4)) <= 2
+
+
+def test_a_scheduler_that_makes_too_few_calls_is_told(pipeline: StableDiffusionPipeline) -> None:
+    options = Options.model_construct(**{**OPTIONS, "calls": 5})  # past the check, as a scheduler that skips steps is
+    with pytest.raises(UserError, match="4 steps make 4 UNet calls, fewer than the 5"):
+        method.conceptprune(pipeline, concept(BASE, TARGET), options, WORK)
 
 
 def test_masks_cover_every_ffn2_weight(pipeline: StableDiffusionPipeline, masks: dict[str, torch.Tensor]) -> None:
-    assert sorted(masks) == ffn2_names(pipeline.unet)
+    assert sorted(masks) == ffn2_names(pipeline)
     assert len(masks) == 16
     for name, mask in masks.items():
         assert mask.dtype == torch.bool
-        assert mask.shape == pipeline.unet.get_parameter(name).shape
+        assert mask.shape == weight_of(pipeline, name).shape
 
 
 def test_a_call_prunes_at_most_the_skill_ratio_of_each_row(pipeline: StableDiffusionPipeline) -> None:
@@ -188,7 +225,7 @@ def test_skilled_entries_by_hand() -> None:
     # scores of the target: row 0 = 2 4 6 0, row 1 = 8 2 2 9; of the base: row 0 = 1 2 6 0, row 1 = 4 1 2 1.
     # top 2 of row 0: columns 2 and 1, but column 2 does not exceed its base; top 2 of row 1: columns 3 and 0.
     expected = torch.tensor([[0, 1, 0, 0], [1, 0, 0, 1]], dtype=torch.bool)
-    assert torch.equal(module._skilled(weight, base, target, 2), expected)
+    assert torch.equal(module.skilled(weight, base, target, 2), expected)
 
 
 class OneBlock(nn.Module):
@@ -207,7 +244,7 @@ class OneBlock(nn.Module):
 def test_recorder_at_true_size_keeps_no_activation() -> None:
     torch.manual_seed(0)
     unet = OneBlock()
-    with torch.no_grad(), module._recording(unet, 2) as recorder:
+    with torch.no_grad(), module.recording(unet, 2) as recorder:
         expected = torch.zeros(1280, dtype=torch.float64)
         alive = []
         for _ in range(2):
@@ -219,60 +256,71 @@ def test_recorder_at_true_size_keeps_no_activation() -> None:
         gc.collect()
         assert [ref() for ref in alive] == [None, None]
         unet(torch.randn(2, 16, 320))  # a third call is counted and not recorded
-    total = sum(layers["block" + FFN2] for layers in recorder.squares)
+    total = sum(layers["unet.block" + FFN2] for layers in recorder.squares)
     assert recorder.call == 3
     assert torch.allclose(total.double(), expected, rtol=1e-4)
     assert float(total.sum()) == pytest.approx(2 * 2 * 4096, rel=1e-5)  # every row has norm 1
-    kept = [tensor for layers in recorder.squares for tensor in layers.values()]
-    assert sum(tensor.untyped_storage().nbytes() for tensor in kept) == 2 * 1280 * 4
+    held = [tensor for layers in recorder.squares for tensor in layers.values()]
+    assert sum(tensor.untyped_storage().nbytes() for tensor in held) == 2 * 1280 * 4
 
 
 def test_a_row_of_zeros_adds_nothing() -> None:
-    recorder = module._Recorder(1)
+    recorder = module.Recorder(1)
     recorder.count()
     recorder.add("layer", torch.tensor([[[0.0, 0.0], [3.0, 4.0]]]))
     assert torch.allclose(recorder.squares[0]["layer"], torch.tensor([0.36, 0.64]))
 
 
+def test_a_share_that_takes_no_entry(pipeline: StableDiffusionPipeline) -> None:
+    with pytest.raises(UserError, match="skill_ratio 0.02 takes no entry of a row of 32"):
+        conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, "skill_ratio": 0.02})
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"skill_ratio": 0.02}, "skill_ratio 0.02 takes no entry of a row of 32"),
-        ({"batch": 0}, "batch >= 1"),
-        ({"skill_ratio": 0.0}, "0 < skill_ratio <= 1"),
-        ({"skill_ratio": 1.5}, "0 < skill_ratio <= 1"),
-        ({"calls": 0}, "calls >= 1"),
-        ({"calls": 5}, "4 steps make 4 UNet calls, fewer than the 5"),
-        ({"guidance": 1.0}, "guidance 1.0 switches off"),
+        ({"batch": 0}, "batch is 0, but should be greater than or equal to 1"),
+        ({"skill_ratio": 0.0}, "skill_ratio is 0.0, but should be greater than 0"),
+        ({"skill_ratio": 1.5}, "skill_ratio is 1.5, but should be less than or equal to 1"),
+        ({"calls": 0}, "calls is 0"),
+        ({"calls": 5}, "4 steps make too few UNet calls to look at 5: lower calls or raise steps"),
+        ({"guidance": 1.0}, "guidance is 1.0, but should be greater than 1"),
+        ({"release": "zeroed"}, "release is 'zeroed', but should be 'filled' or 'multiplied'"),
+        ({"skil_ratio": 0.1}, "has no option 'skil_ratio': did you mean 'skill_ratio'?"),
     ],
 )
-def test_options_out_of_range(pipeline: StableDiffusionPipeline, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        conceptprune(pipeline, BASE, TARGET, **{**OPTIONS, **changes})
+def test_options_out_of_range(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=f"eraser 'conceptprune'.*{message}"):
+        parse_options("erase_concept", "conceptprune", {**OPTIONS, **changes})
 
 
 @pytest.mark.parametrize(("base", "target"), [(BASE, TARGET[:1]), ([], [])])
 def test_prompts_must_pair(pipeline: StableDiffusionPipeline, base: list[str], target: list[str]) -> None:
+    pack = Concept.model_construct(name="x", find=Find.model_construct(base=base, target=target))
     with pytest.raises(UserError, match="as many base prompts as target prompts"):
-        conceptprune(pipeline, base, target, **OPTIONS)
+        method.conceptprune(pipeline, pack, Options(**OPTIONS), WORK)
 
 
-def test_erase_prunes_what_the_mask_says(pipeline: StableDiffusionPipeline, masks: dict[str, torch.Tensor]) -> None:
-    erased = erase("conceptprune", pipeline, BASE, TARGET, **OPTIONS)
-    assert sorted(erased.weights) == sorted(erased.mask) == ffn2_names(pipeline.unet)
-    for name, mask in masks.items():
-        weight = pipeline.unet.get_parameter(name).detach()
-        assert torch.equal(erased.mask[name], mask)
-        assert torch.equal(erased.weights[name], weight * (1 - mask.float()))
-        assert (weight != 0).all()
+def test_what_it_gives_back_is_a_mask(pipeline: StableDiffusionPipeline, masks: dict[str, torch.Tensor]) -> None:
+    tensors, mask = run_eraser(pipeline, concept(BASE, TARGET), "conceptprune", Options(**OPTIONS), WORK)
+    assert not tensors
+    assert sorted(mask) == ffn2_names(pipeline)
+    assert all(torch.equal(mask[name], masks[name]) for name in masks)
 
 
-def test_unknown_eraser_and_option(pipeline: StableDiffusionPipeline) -> None:
-    with pytest.raises(UserError, match="unknown eraser 'conceptprun': did you mean 'conceptprune'?"):
-        erase("conceptprun", pipeline, BASE, TARGET)
-    with pytest.raises(
-        UserError, match="eraser 'conceptprune' has no option 'skil_ratio': did you mean 'skill_ratio'?"
-    ):
-        erase("conceptprune", pipeline, BASE, TARGET, skil_ratio=0.1)
-    with pytest.raises(UserError, match="eraser 'conceptprune' needs the option 'calls'"):
-        erase("conceptprune", pipeline, BASE, TARGET, skill_ratio=0.1)
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"unet.conv_im.bias": torch.ones(8)}, "changes 'unet.conv_im.bias', which the model lacks: did you mean"),
+        ({"conv_in.bias": torch.ones(8)}, "changes 'conv_in.bias', which the model lacks: did you mean 'unet.conv_in"),
+        ({"unet.conv_in.bias": torch.ones(9)}, r"the shape \(9,\) and type torch.float32: it must be \(8,\)"),
+        ({"unet.conv_in.bias": torch.ones(8, dtype=torch.int64)}, "and type torch.int64: it must be"),
+        ({"unet.conv_in.bias": torch.full((8,), torch.nan)}, "holds 8 entries that are NaN or infinite"),
+    ],
+)
+def test_an_eraser_that_gives_back_nonsense(
+    pipeline: StableDiffusionPipeline, monkeypatch: pytest.MonkeyPatch, changes: dict[str, torch.Tensor], said: str
+) -> None:
+    monkeypatch.setattr(method, "conceptprune", lambda *_: changes)
+    with pytest.raises(UserError, match=f"eraser 'conceptprune'.*{said}"):
+        run_eraser(pipeline, concept(BASE, TARGET), "conceptprune", Options(**OPTIONS), WORK)

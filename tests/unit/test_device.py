@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from regrow.complete import complete_matrix
 from tests.unit.elsewhere import ELSEWHERE, Elsewhere
+from tests.unit.erasing import complete
 
 METHODS = [
     ("nuclear", {}),
@@ -34,17 +34,17 @@ def matrix(rows: int, columns: int, share: float) -> tuple[torch.Tensor, torch.T
 @pytest.mark.parametrize("tall", [False, True])
 def test_the_device_changes_nothing(size: Any, method: str, options: dict[str, Any], tall: bool) -> None:
     weights, mask = (part.T if tall else part for part in matrix(*size))
-    here = complete_matrix(weights, mask, method, **options)
+    here = complete(weights, mask, method, **options)
     with Elsewhere() as device:
-        there = complete_matrix(weights, mask, method, device=str(ELSEWHERE), **options)
+        there = complete(weights, mask, method, device=str(ELSEWHERE), **options)
     # The result comes back once, at the end; what decides on the way are numbers and the columns' counts.
     results = 3 if there.deviation is not None else 2
     large = [count for count in device.fetched if count > max(weights.shape)]
     assert large == [weights.numel()] * results
-    assert there.values.device.type == there.confidence.device.type == "cpu"
+    assert there.values.device.type == there.certainty.device.type == "cpu"
     # Composite operations are taken apart differently, so the last digits may differ.
     torch.testing.assert_close(there.values, here.values, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(there.confidence, here.confidence, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(there.certainty, here.certainty, rtol=1e-3, atol=1e-4)
 
 
 def test_a_forgotten_copy_is_found() -> None:

@@ -30,7 +30,7 @@ def test_the_conda_environment_has_the_pins_of_the_project():
 
 
 def test_the_environment_that_renders_sprites_has_the_same_pins():
-    wanted = pins([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["world"]])
+    wanted = pins([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["emoji"]])
     wanted = {CONDA_NAMES.get(name, name): pin for name, pin in wanted.items()} | {
         "python": PROJECT["requires-python"],
         "pip": "",
@@ -46,10 +46,13 @@ def test_every_requirement_has_a_lower_and_an_upper_bound():
         assert re.fullmatch(r">=[\d.]+,<[\d.]+", pin), name
 
 
-def test_every_rule_names_an_environment_that_exists():
+def test_every_rule_that_runs_something_names_an_environment_that_exists():
+    common = (ROOT / "workflow/rules/common.smk").read_text()
+    usual = re.search(r'\bENVIRONMENT = .*?"([^"]+)"', common)[1]
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         text = path.read_text()
-        environments = re.findall(r'conda:\n +"(.*)"', text)
-        assert len(environments) == len(re.findall(r"^rule ", text, re.M)), path
+        environments = re.findall(r"conda:\n +(.*)", text)
+        assert len(environments) == len(re.findall(r"^    shell:", text, re.M)), path
         for environment in environments:
-            assert (path.parent / environment).is_file()
+            file = usual if environment == "ENVIRONMENT" else environment.strip('"')
+            assert (path.parent / file).is_file(), environment

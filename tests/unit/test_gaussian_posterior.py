@@ -7,17 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from regrow.complete import complete_matrix
 from regrow.complete._conditional import column_batches, conditional_step, conditional_variance, near_conditional_step
-from regrow.complete.gaussian_posterior import (
+from regrow.complete._gaussian import (
     choose_shrinkage,
     shrunk_precision,
     thresholds,
     truncated_deviation,
     truncated_mean,
-    unit_scales,
 )
+from regrow.complete._scaling import unit_scales
 from regrow.errors import UserError
+from tests.unit.erasing import complete
 
 
 def draws(rows: int, columns: int, noise: float = 1.0, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -81,7 +81,7 @@ def test_batches_cover_every_missing_entry_once_and_stay_small(monkeypatch: pyte
 
 def test_any_is_the_conditional_gaussian_of_the_scaled_matrix() -> None:
     weights, _, mask = draws(8, 60)
-    done = complete_matrix(weights, mask, "gaussian_posterior", magnitudes="any", shrinkage=0.3)
+    done = complete(weights, mask, "gaussian_posterior", magnitudes="any", shrinkage=0.3)
     x = (weights * ~mask).double()
     row, column = unit_scales(x, ~mask)
     y = x / row / column
@@ -95,7 +95,7 @@ def test_any_is_the_conditional_gaussian_of_the_scaled_matrix() -> None:
         mean = gain @ y[o, j]
         sd = (covariance[m][:, m] - gain @ covariance[o][:, m]).diagonal().sqrt()
         assert torch.allclose(done.values[m, j].double(), mean * row[m, 0] * column[0, j], atol=1e-4)
-        assert torch.allclose(done.confidence[m, j].double(), (mean / sd).abs(), atol=1e-3)
+        assert torch.allclose(done.certainty[m, j].double(), (mean / sd).abs(), atol=1e-3)
         assert torch.allclose(done.deviation[m, j].double(), sd * row[m, 0] * column[0, j], rtol=1e-3)
 
 
@@ -173,51 +173,51 @@ def test_truncated_mean_far_out_is_finite_in_float32() -> None:
     assert deviation.tolist() == pytest.approx([0.3, 5.0, 0.3], abs=0.05)
 
 
-def test_thresholds_are_normal_quantiles_and_what_is_kept_below_them() -> None:
+def test_thresholds_are_normal_quantiles_and_what_is_below_them() -> None:
     mask = torch.zeros(199, 3, dtype=torch.bool)
     mask[:99, 1], mask[:9, 2] = True, True
-    threshold, kept = thresholds(mask)
+    threshold, scale = thresholds(mask)
     normal = torch.distributions.Normal(0.0, 1.0)
     assert float(2 * (1 - normal.cdf(threshold[1]))) == pytest.approx(99.5 / 200, abs=1e-5)
     sample = torch.randn(400_000, generator=torch.Generator().manual_seed(0))
     for j in (1, 2):
         below = sample[sample.abs() < threshold[j]]
-        assert float(kept[j]) == pytest.approx(float(below.square().mean().sqrt()), rel=0.01)
-    assert kept[0] == 1
+        assert float(scale[j]) == pytest.approx(float(below.square().mean().sqrt()), rel=0.01)
+    assert scale[0] == 1
 
 
-def test_knowing_that_what_was_cut_is_large_helps_and_confidence_ranks() -> None:
+def test_knowing_that_what_was_cut_is_large_helps_and_certainty_ranks() -> None:
     weights, mask, _ = draws(60, 400, noise=6.0)
-    large = complete_matrix(weights, mask, "gaussian_posterior")
-    blind = complete_matrix(weights, mask, "gaussian_posterior", magnitudes="any")
+    large = complete(weights, mask, "gaussian_posterior")
+    blind = complete(weights, mask, "gaussian_posterior", magnitudes="any")
     right = (large.values.sign() == weights.sign())[mask].float()
     assert right.mean() > (blind.values.sign() == weights.sign())[mask].float().mean()
-    order = large.confidence[mask].argsort(descending=True)
+    order = large.certainty[mask].argsort(descending=True)
     fifths = right[order][: 5 * (len(order) // 5)].reshape(5, -1).mean(1)
     assert fifths[0] > fifths[2] > fifths[4]
 
 
 def test_mean_field_ends_where_every_entry_is_its_own_truncated_mean() -> None:
     weights, mask, _ = draws(10, 60)
-    done = complete_matrix(weights, mask, "gaussian_posterior", shrinkage=0.6, tolerance=1e-7, max_steps=1000)
+    done = complete(weights, mask, "gaussian_posterior", shrinkage=0.6, tolerance=1e-7, max_steps=1000)
     assert len(done.trace) < 1000
     x = weights * ~mask
     row, column = unit_scales(x, ~mask)
-    threshold, kept = thresholds(mask)
+    threshold, scale = thresholds(mask)
     precision = shrunk_precision(x / row / column, 0.6)
-    u = done.values / row / column * kept
+    u = done.values / row / column * scale
     diagonal = precision.diagonal()[:, None]
     mean, odds = truncated_mean(u - precision @ u / diagonal, diagonal.rsqrt(), threshold[None])
     assert torch.allclose(u[mask], mean[mask], atol=1e-4)
-    assert torch.allclose(done.confidence[mask], odds[mask].abs(), atol=1e-3)
+    assert torch.allclose(done.certainty[mask], odds[mask].abs(), atol=1e-3)
 
 
 def test_the_trace_tells_the_shrinkage() -> None:
     weights, mask, _ = draws(10, 60)
-    first = complete_matrix(weights, mask, "gaussian_posterior").trace[0]
+    first = complete(weights, mask, "gaussian_posterior").trace[0]
     assert "chosen on held-out columns" in first["note"]
     assert math.isfinite(first["objective"])
-    fixed = complete_matrix(weights, mask, "gaussian_posterior", shrinkage=0.5).trace[0]
+    fixed = complete(weights, mask, "gaussian_posterior", shrinkage=0.5).trace[0]
     assert fixed["note"] == ""
     assert math.isnan(fixed["objective"])
 
@@ -228,7 +228,7 @@ def test_the_trace_tells_the_shrinkage() -> None:
 def test_bad_options(options: dict[str, Any]) -> None:
     weights, mask, _ = draws(4, 30)
     with pytest.raises(UserError, match="completer 'gaussian_posterior'"):
-        complete_matrix(weights, mask, "gaussian_posterior", **options)
+        complete(weights, mask, "gaussian_posterior", **options)
 
 
 @pytest.mark.parametrize("magnitudes", ["any", "large"])
@@ -237,7 +237,7 @@ def test_the_deviation_has_the_unit_of_the_weights_and_is_infinite_where_nothing
     mask = large if magnitudes == "large" else anywhere
     mask[:, 7] = True
     one, big = (
-        complete_matrix(weights * factor, mask, "gaussian_posterior", magnitudes=magnitudes) for factor in (1.0, 1024.0)
+        complete(weights * factor, mask, "gaussian_posterior", magnitudes=magnitudes) for factor in (1.0, 1024.0)
     )
     assert torch.equal(one.deviation * 1024, big.deviation)
     assert (one.deviation[~mask] == 0).all()
@@ -248,5 +248,5 @@ def test_the_deviation_has_the_unit_of_the_weights_and_is_infinite_where_nothing
     # What is recovered misses the truth by about that much.
     miss = (one.values - weights)[known] / one.deviation[known]
     assert 0.6 < float(miss.square().mean().sqrt()) < 1.6
-    tall = complete_matrix(weights.T.contiguous(), mask.T.contiguous(), "gaussian_posterior", magnitudes=magnitudes)
+    tall = complete(weights.T.contiguous(), mask.T.contiguous(), "gaussian_posterior", magnitudes=magnitudes)
     assert torch.equal(tall.deviation.T, one.deviation)

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
+from regrow.attack._magnitudes import draw_rows, row_magnitudes
 from regrow.errors import UserError
-from regrow.magnitudes import draw_rows, row_magnitudes
 
-# Kept in row 0: 1, -3 (mean -1, sd 2); in row 1: 2, 2, 5 (mean 3, sd sqrt 2).
+# Observed in row 0: 1, -3 (mean -1, sd 2); in row 1: 2, 2, 5 (mean 3, sd sqrt 2).
 WEIGHT = torch.tensor([[1.0, 0.0, -3.0, 0.0], [2.0, 2.0, 0.0, 5.0]])
 MISSING = WEIGHT == 0
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from regrow.complete.mask import _em, infer_mask
+from regrow.complete._mask import _em, infer_mask
 from regrow.errors import UserError
 
 

@@ -1,22 +1,18 @@
 """Singular values, effective rank and the edge of noise, by hand and on matrices whose structure is known."""
 
-import json
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regrow.compare.spectrum import effective_rank, layer_spectra, share_above, singular_values
 from regrow.errors import UserError
-from regrow.models import ffn2_names, load_pipeline, pipeline_digest, read_weights, save_delta, write_tensors
-from regrow.paper.both_sides import LayerSpectrum
-from regrow.paper.recipes import layer_heading
-from regrow.paper.spectrum import structure
+from regrow.evaluate.spectrum import effective_rank, layer_spectra, share_above, singular_values
+from regrow.io.parquet import read_table
+from regrow.model.published import read_published
 from regrow.stages.measure_spectrum import run
-from tests.tiny.pipeline import write_tiny_pipeline
+from tests.unit.erasing import Published
 
 
 def test_effective_rank_and_share_by_hand() -> None:
@@ -65,43 +61,18 @@ def test_an_empty_layer_has_no_structure() -> None:
     assert [(row["effective_rank"], row["above_edge"], row["density"]) for row in rows][-1] == (0.0, 0.0, 1.0)
 
 
-def test_table_lays_the_matrices_side_by_side() -> None:
-    def row(concept: str, matrix: str, density: float, rank: float, above: float) -> LayerSpectrum:
-        return LayerSpectrum("cut", concept, "l", matrix, 2, 8, density, 1.0, rank, above, [1.0])
-
-    spectra = [
-        row(concept, *numbers)
-        for concept, shift in (("a", 0.0), ("b", 0.2))
-        for numbers in (("base", 0.0, 4.0, 0.5), ("permuted", 0.0, 6.0, 0.0), ("pruned", 0.1 + shift, 5.0, 0.3 - shift))
-    ]
-    lines = [(line.concept, line.density, line.above_edge, line.above_edge_pruned) for line in structure(spectra)]
-    assert lines == [("a", 0.1, 0.5, 0.3), ("b", 0.3, 0.5, 0.1), ("all", 0.2, 0.5, 0.2)]
-    assert [line.effective_rank_noise for line in structure(spectra)] == [6.0] * 3
-
-
-def test_layers_have_short_names() -> None:
-    assert layer_heading("down_blocks.0.attentions.1.transformer_blocks.0.ff.net.2.weight") == "down 0.1"
-    assert layer_heading("mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight") == "mid 0"
-
-
-def test_stage(tmp_path: Path) -> None:
-    pipeline = write_tiny_pipeline(tmp_path / "pipeline")
-    digest = pipeline_digest(pipeline)
-    told = {"world": "tiny", "pipeline": str(pipeline), "pipeline_digest": digest, "concepts": "concepts"}
-    (tmp_path / "world.json").write_text(json.dumps(told | {"judges": "judges", "preserved": "preserved.csv"}))
-    weights = read_weights(pipeline, ffn2_names(load_pipeline(pipeline).unet))
-    cut = {name: weight.abs() > 0.1 for name, weight in weights.items()}
-    write_tensors(tmp_path / "mask.safetensors", cut, {"base": digest, "recipe": {}})
-    published = {name: weight.masked_fill(cut[name], 0.0) for name, weight in weights.items()}
-    save_delta(tmp_path / "model.safetensors", published, digest, {"eraser": {}})
-
+def test_stage(church: Published, tmp_path: Path) -> None:
     def measure(name: str, copies: int = 2) -> Path:
-        mask, out = tmp_path / "mask.safetensors", tmp_path / name
-        run(tmp_path / "world.json", tmp_path / "model.safetensors", mask, "church", "cut", copies, 0, out)
+        files, out = (church.world, church.model, church.erased), tmp_path / name
+        run(*files, concept="church", published="pruned", copies=copies, seed=0, out=out)
         return out
 
-    table = pq.read_table(measure("one")).to_pylist()
-    assert len(table) == 16 * 3
+    found, metadata = read_table(measure("one"))
+    published = read_published(church.model)
+    assert metadata == {"world": "tiny", "base": published.base, "model": published.digest, "copies": 2, "seed": 0}
+    assert found.column_names[:4] == ["published", "concept", "layer", "matrix"]
+    table = found.to_pylist()
+    assert len(table) == len(published.ffn2) * 3
     assert all(len(row["singular_values"]) == row["rows"] for row in table)
     assert measure("one").read_bytes() == measure("two").read_bytes()
     with pytest.raises(UserError, match="at least 1 permuted copy"):

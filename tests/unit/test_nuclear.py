@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from regrow.complete import complete_matrix
 from regrow.errors import UserError
+from tests.unit.erasing import complete
 
 
 def plain(weights: Tensor, mask: Tensor, tolerance: float, steps: int) -> tuple[Tensor, int]:
@@ -45,7 +45,7 @@ def matrix(rows: int, columns: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 def test_fast_arrives_where_the_released_iteration_ends(shape: tuple[int, int]) -> None:
     weights, mask = matrix(*shape)
     truth, _ = plain(weights, mask, 1e-11, 20000)
-    done = complete_matrix(weights, mask, "nuclear", tolerance=1e-9)
+    done = complete(weights, mask, "nuclear", tolerance=1e-9)
     error = (done.values - truth)[mask].norm() / truth[mask].norm()
     assert error < 2e-5
     assert len(done.trace) < 60
@@ -55,22 +55,22 @@ def test_fast_arrives_where_the_released_iteration_ends(shape: tuple[int, int]) 
 def test_released_is_the_plain_iteration_step_by_step(shape: tuple[int, int]) -> None:
     weights, mask = matrix(*shape)
     truth, steps = plain(weights, mask, 1e-5, 500)
-    done = complete_matrix(weights, mask, "nuclear", solver="released")
+    done = complete(weights, mask, "nuclear", solver="released")
     assert len(done.trace) == steps
     assert (done.values - truth)[mask].norm() < 1e-5 * truth[mask].norm()
 
 
 def test_conjugate_gradients_arrive_at_the_same_point(monkeypatch: pytest.MonkeyPatch) -> None:
     weights, mask = matrix(24, 96)
-    one = complete_matrix(weights, mask, "nuclear", tolerance=1e-9)
-    monkeypatch.setattr("regrow.complete.nuclear.blocks_are_cheaper", lambda _: False)
-    other = complete_matrix(weights, mask, "nuclear", tolerance=1e-9)
+    one = complete(weights, mask, "nuclear", tolerance=1e-9)
+    monkeypatch.setattr("regrow.complete._nuclear_solvers.blocks_are_cheaper", lambda _: False)
+    other = complete(weights, mask, "nuclear", tolerance=1e-9)
     assert (one.values - other.values)[mask].norm() < 1e-6 * one.values[mask].norm()
 
 
 def test_stationary_point_has_no_polar_factor_at_missing_entries() -> None:
     weights, mask = matrix(20, 80)
-    done = complete_matrix(weights, mask, "nuclear", tolerance=1e-9)
+    done = complete(weights, mask, "nuclear", tolerance=1e-9)
     left, _, right = torch.linalg.svd(done.values.double(), full_matrices=False)
     polar = left @ right
     assert polar[mask].norm() < 1e-5 * polar.norm()
@@ -79,7 +79,7 @@ def test_stationary_point_has_no_polar_factor_at_missing_entries() -> None:
 
 def test_objective_is_the_nuclear_norm_and_never_rises() -> None:
     weights, mask = matrix(20, 80)
-    trace = complete_matrix(weights, mask, "nuclear").trace
+    trace = complete(weights, mask, "nuclear").trace
     objectives = [record["objective"] for record in trace]
     assert all(later <= earlier * (1 + 1e-6) for earlier, later in zip(objectives, objectives[1:], strict=False))
     peak = 2.0 ** math.ceil(math.log2((weights * ~mask).abs().max()))
@@ -89,27 +89,23 @@ def test_objective_is_the_nuclear_norm_and_never_rises() -> None:
 def test_one_missing_entry_of_a_two_by_two_by_hand() -> None:
     # ||A||_*^2 = sum of squares + 2 |det A|. For [[1, 1], [1, x]] that is 3 + x^2 + 2 |x - 1|, least where the slope
     # 2x - 2 below 1 meets 2x + 2 above it: at x = 1, the completion of rank one.
-    done = complete_matrix(
-        torch.tensor([[1.0, 1.0], [1.0, 0.0]]), torch.tensor([[False, False], [False, True]]), "nuclear"
-    )
+    done = complete(torch.tensor([[1.0, 1.0], [1.0, 0.0]]), torch.tensor([[False, False], [False, True]]), "nuclear")
     assert done.values[1, 1] == pytest.approx(1.0, abs=2e-2)
     # For [[2, 0], [1, x]] it is 5 + x^2 + 4 |x|, least at 0.
-    done = complete_matrix(
-        torch.tensor([[2.0, 0.0], [1.0, 0.0]]), torch.tensor([[False, False], [False, True]]), "nuclear"
-    )
+    done = complete(torch.tensor([[2.0, 0.0], [1.0, 0.0]]), torch.tensor([[False, False], [False, True]]), "nuclear")
     assert done.values[1, 1] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_confidence_is_the_recovered_magnitude() -> None:
+def test_certainty_is_the_recovered_magnitude() -> None:
     weights, mask = matrix(12, 40)
-    done = complete_matrix(weights, mask, "nuclear")
+    done = complete(weights, mask, "nuclear")
     peak = 2.0 ** math.ceil(math.log2((weights * ~mask).abs().max()))
-    assert torch.allclose(done.confidence[mask] * peak, done.values[mask].abs())
+    assert torch.allclose(done.certainty[mask] * peak, done.values[mask].abs())
 
 
 def test_a_run_that_does_not_converge_says_so() -> None:
     weights, mask = matrix(12, 40)
-    done = complete_matrix(weights, mask, "nuclear", max_steps=2)
+    done = complete(weights, mask, "nuclear", max_steps=2)
     assert len(done.trace) == 2
     assert "max_steps = 2" in done.trace[-1]["note"]
 
@@ -117,15 +113,15 @@ def test_a_run_that_does_not_converge_says_so() -> None:
 @pytest.mark.parametrize("options", [{"tolerance": 0.0}, {"max_steps": 0}, {"solver": "slow"}])
 def test_bad_options(options: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="completer 'nuclear'"):
-        complete_matrix(*matrix(4, 8), "nuclear", **options)
+        complete(*matrix(4, 8), "nuclear", **options)
 
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6), scale=st.floats(1e-6, 1e6))
 def test_scale_equivariance(seed: int, scale: float) -> None:
     weights, mask = matrix(8, 24, seed)
-    one = complete_matrix(weights, mask, "nuclear", tolerance=1e-8).values
-    other = complete_matrix(weights * scale, mask, "nuclear", tolerance=1e-8).values
+    one = complete(weights, mask, "nuclear", tolerance=1e-8).values
+    other = complete(weights * scale, mask, "nuclear", tolerance=1e-8).values
     assert torch.allclose(other, one * scale, rtol=1e-3, atol=1e-4 * scale * float(one.abs().max()))
 
 
@@ -135,6 +131,6 @@ def test_permutation_and_transposition_equivariance(seed: int) -> None:
     weights, mask = matrix(8, 24, seed)
     generator = torch.Generator().manual_seed(seed)
     rows, columns = torch.randperm(8, generator=generator), torch.randperm(24, generator=generator)
-    one = complete_matrix(weights, mask, "nuclear", tolerance=1e-8).values
-    other = complete_matrix(weights[rows][:, columns].T, mask[rows][:, columns].T, "nuclear", tolerance=1e-8).values
+    one = complete(weights, mask, "nuclear", tolerance=1e-8).values
+    other = complete(weights[rows][:, columns].T, mask[rows][:, columns].T, "nuclear", tolerance=1e-8).values
     assert torch.allclose(other.T, one[rows][:, columns], atol=1e-4 * float(one.abs().max()))

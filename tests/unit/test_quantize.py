@@ -7,11 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regrow.attack._fake_quantize import NF4, fp4_blocks, int4_rows, nf4_blocks
+from regrow.attack.quantize import Options, quantize
 from regrow.errors import UserError
-from regrow.revive import revive
-from regrow.revive.quantize import NF4, fp4_blocks, int4_rows, nf4_blocks
+from regrow.methods import parse_options
+from tests.unit.erasing import weights
 
-LAYER = "mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight"
+LAYER = "unet.mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight"
 
 
 def test_int4_rows_by_hand() -> None:
@@ -111,8 +113,8 @@ def test_zeros_stay_and_errors_are_bounded(seed: int, scheme: str, scale: float)
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(6, 7, generator=generator) * scale
     weight[torch.rand(6, 7, generator=generator) < 0.3] = 0
-    options = {} if scheme == "int4_rows" else {"block": 7}  # a block is a row
-    quantized = revive("quantize", {LAYER: weight}, scheme=scheme, **options)[LAYER]
+    block = None if scheme == "int4_rows" else 7  # a block is a row
+    quantized = quantize(weights(**{LAYER: weight}), None, Options(scheme=scheme, block=block))[LAYER]  # type: ignore[arg-type]
     assert quantized.dtype == torch.float32
     assert torch.isfinite(quantized).all()
     assert (quantized[weight == 0] == 0).all()
@@ -125,13 +127,13 @@ def test_zeros_stay_and_errors_are_bounded(seed: int, scheme: str, scale: float)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scheme": "int4_row"}, "no scheme 'int4_row': did you mean 'int4_rows'?"),
+        ({"scheme": "int4_row"}, "scheme is 'int4_row', but .*: did you mean 'int4_rows'?"),
         ({"scheme": "int4_rows", "block": 64}, "takes whole rows"),
-        ({"scheme": "fp4_blocks"}, "'fp4_blocks' needs 'block'"),
-        ({"scheme": "nf4_blocks", "block": 0}, "'nf4_blocks' needs 'block'"),
-        ({}, "needs the option 'scheme'"),
+        ({"scheme": "fp4_blocks", "block": None}, "fp4_blocks needs 'block'"),
+        ({"scheme": "nf4_blocks", "block": 0}, "block is 0, but should be greater than or equal to 1"),
+        ({"block": 64}, "attack 'quantize' needs the option 'scheme'"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        revive("quantize", {LAYER: torch.ones(2, 8)}, **options)
+        parse_options("attack_weights", "quantize", options)

@@ -1,21 +1,19 @@
-"""Predicted against observed sign accuracy, by hand: counted, pooled and summed up as a calibration error."""
+"""Predicted against observed sign accuracy, counted by hand; pooled in test_recovery_tables.py."""
 
 import math
 
 import pytest
 import torch
 
-from regrow.compare.reliability import reliability_table
-from regrow.models import Completed
-from regrow.paper.both_sides import ConfidenceBin
-from regrow.paper.reliability import calibration_error, calibration_errors, reliability
+from regrow.evaluate.reliability import reliability_table
+from regrow.model.completed import Completed
 
 # Four signs guessed, one entry recovered as 0, one that was 0 before pruning, one observed.
 TRUE = torch.tensor([[1.0, -1.0, 1.0, 1.0, 1.0, 0.0, 1.0]])
 RECOVERED = torch.tensor([[0.4, 0.3, -0.2, 0.1, 0.0, 0.5, 9.0]])
 MISSING = torch.tensor([[1, 1, 1, 1, 1, 1, 0]], dtype=torch.bool)
 # log odds of 0.9, 0.8, 0.7 and 0.6; right, wrong, wrong, right
-CONFIDENCE = torch.tensor([[math.log(9), math.log(4), math.log(7 / 3), math.log(1.5), 0.0, 3.0, 0.0]])
+CERTAINTY = torch.tensor([[math.log(9), math.log(4), math.log(7 / 3), math.log(1.5), 0.0, 3.0, 0.0]])
 
 
 def completed(meaning: str, **layers: torch.Tensor) -> Completed:
@@ -24,7 +22,7 @@ def completed(meaning: str, **layers: torch.Tensor) -> Completed:
 
 
 def test_bins_of_a_prediction_by_hand() -> None:
-    rows = reliability_table({"a": TRUE}, completed("log_odds", a=CONFIDENCE), 2)
+    rows = reliability_table({"a": TRUE}, completed("log_odds", a=CERTAINTY), 2)
     assert [(row["layer"], row["bin"], row["n"], row["correct"]) for row in rows] == [
         ("a", 1, 2, 1),
         ("a", 2, 2, 1),
@@ -43,8 +41,8 @@ def test_deviations_are_of_a_normal() -> None:
 
 
 def test_an_order_predicts_nothing_and_is_one_within_a_layer() -> None:
-    # Layer b has its entries by falling, not rising, confidence and is a thousand times as sure.
-    layers = {"a": CONFIDENCE, "b": 1000 / CONFIDENCE.clamp_min(0.1)}
+    # Layer b has its entries by falling, not rising, certainty and is a thousand times as sure.
+    layers = {"a": CERTAINTY, "b": 1000 / CERTAINTY.clamp_min(0.1)}
     rows = reliability_table({"a": TRUE, "b": TRUE}, completed("order", **layers), 4)
     found = {(row["layer"], row["bin"]): (row["n"], row["correct"], row["low"], row["predicted"]) for row in rows}
     assert [found["a", number][1] for number in (1, 2, 3, 4)] == [1, 0, 0, 1]
@@ -54,34 +52,6 @@ def test_an_order_predicts_nothing_and_is_one_within_a_layer() -> None:
 
 
 def test_fewer_signs_than_bins_leave_bins_out() -> None:
-    rows = reliability_table({"a": TRUE}, completed("order", a=CONFIDENCE), 9)
+    rows = reliability_table({"a": TRUE}, completed("order", a=CERTAINTY), 9)
     assert sum(row["n"] for row in rows if row["layer"] == "a") == 4
     assert all(row["n"] == 1 for row in rows)
-
-
-def bin_of(concept: str, number: int, predicted: float | None, n: int, correct: int) -> ConfidenceBin:
-    return ConfidenceBin("cut", "guess", concept, "all", number, 0.5, 1.0, predicted, n, correct)
-
-
-def test_pooled_bins_and_calibration_error_by_hand() -> None:
-    bins = [
-        bin_of("a", 1, 0.6, 30, 15),
-        bin_of("a", 2, 0.9, 30, 27),
-        bin_of("b", 1, 0.5, 10, 9),
-        bin_of("b", 2, 0.8, 10, 5),
-    ]
-    lines = reliability(bins, 0.95)
-    whole = [line for line in lines if line.concept == "all"]
-    # (30 * .6 + 10 * .5) / 40 and (30 * .9 + 10 * .8) / 40
-    assert [(line.n, line.correct, line.predicted) for line in whole] == [(40, 24, 0.575), (40, 32, 0.875)]
-    assert calibration_error([line for line in lines if line.concept == "a"]) == pytest.approx((0.1 + 0) / 2)
-    assert calibration_errors(lines) == {("cut", "guess"): pytest.approx((0.025 + 0.075) / 2)}
-    # 24 of 40 by Wilson
-    assert (whole[0].accuracy_low, whole[0].accuracy_high) == pytest.approx((0.445999, 0.736534), abs=1e-4)
-
-
-def test_an_order_has_no_calibration_error() -> None:
-    lines = reliability([bin_of("a", 1, None, 10, 5)], 0.95)
-    assert lines[0].predicted is None
-    assert calibration_error(lines) is None
-    assert calibration_errors(lines) == {}

@@ -8,12 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regrow.attack._retain import retained
+from regrow.attack.roots import Options, roots
 from regrow.errors import UserError
-from regrow.models import Completed
-from regrow.revive import revive
-from regrow.revive.roots import retained, roots
+from regrow.methods import check_entry, load_method, parse_options
+from regrow.model.completed import Completed
+from tests.unit.erasing import weights
 
-LAYER = "mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight"
+LAYER = "unet.mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight"
 M = math.nan  # a missing entry
 PUBLISHED = torch.tensor(
     [
@@ -42,7 +44,7 @@ WEIGHT = PUBLISHED.nan_to_num(0.0)
 SIGNS_AT_06 = torch.tensor(
     [[0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1], [0, 0, 0, -1]], dtype=torch.float32
 )
-# Of the kept weights of each row: mean of |w|, max of |w|, mean, population standard deviation.
+# Of the observed weights of each row: mean of |w|, max of |w|, mean, population standard deviation.
 ROWS: dict[int, tuple[float, float, float, float]] = {
     0: (2.0, 3.0, 0.0, math.sqrt(14 / 3)),
     1: (4.0, 4.0, 0.0, 4.0),
@@ -52,14 +54,18 @@ ROWS: dict[int, tuple[float, float, float, float]] = {
 }
 
 
-def completed(name: str = LAYER, values: torch.Tensor = RECOVERED, confidence: torch.Tensor | None = None) -> Completed:
-    sure = torch.where(MISSING, values.abs(), 0.0) if confidence is None else confidence
+def completed(name: str = LAYER, values: torch.Tensor = RECOVERED, certainty: torch.Tensor | None = None) -> Completed:
+    sure = torch.where(MISSING, values.abs(), 0.0) if certainty is None else certainty
     return Completed({name: values}, {name: sure}, {name: MISSING}, "digest")
 
 
-def run(magnitude: str, keep: float = 0.6, **options: Any) -> torch.Tensor:
-    settings_ = {"rank": "magnitude", "seed": 2021, **options}
-    return revive("roots", {LAYER: WEIGHT}, completed(), keep=keep, magnitude=magnitude, **settings_)[LAYER]
+def roots_options(**changes: Any) -> Options:
+    return Options(**{"retain": 0.6, "magnitude": "max", "rank": "magnitude", "seed": 2021, **changes})
+
+
+def run(magnitude: str, retain: float = 0.6) -> torch.Tensor:
+    options = roots_options(magnitude=magnitude, retain=retain)
+    return roots(weights(**{LAYER: WEIGHT}), completed(), options)[LAYER]
 
 
 def drawn() -> dict[int, torch.Tensor]:
@@ -85,7 +91,7 @@ def test_average_by_hand() -> None:
 def test_completed_by_hand() -> None:
     expected = torch.where(MISSING, torch.where(SIGNS_AT_06 != 0, RECOVERED, 0.0), WEIGHT)
     assert torch.equal(run("completed"), expected)
-    assert torch.equal(run("completed", keep=1.0), RECOVERED)
+    assert torch.equal(run("completed", retain=1.0), RECOVERED)
 
 
 @pytest.mark.parametrize("magnitude", ["sample", "max"])
@@ -101,36 +107,37 @@ def test_drawn_magnitudes_by_hand(magnitude: str) -> None:
     assert torch.allclose(run(magnitude), expected, rtol=1e-6)
 
 
-def test_max_is_above_every_kept_weight() -> None:
-    revived = run("max", keep=1.0)
+def test_max_is_above_every_observed_weight() -> None:
+    attacked = run("max", retain=1.0)
     for row, (_, largest, _, _) in ROWS.items():
-        assert (revived[row, MISSING[row]].abs() > largest).all()  # in float32 the margin is real
+        assert (attacked[row, MISSING[row]].abs() > largest).all()  # in float32 the margin is real
 
 
-def test_a_draw_does_not_depend_on_keep() -> None:
-    few, all_ = run("sample", keep=0.3), run("sample", keep=1.0)
-    kept = (few != 0) & MISSING
-    assert 0 < kept.sum() < MISSING.sum()
-    assert torch.equal(few[kept], all_[kept])
+def test_a_draw_does_not_depend_on_retain() -> None:
+    few, all_ = run("sample", retain=0.3), run("sample", retain=1.0)
+    both = (few != 0) & MISSING
+    assert 0 < both.sum() < MISSING.sum()
+    assert torch.equal(few[both], all_[both])
 
 
-def test_keep_everything_keeps_every_sign() -> None:
-    assert torch.equal(run("average", keep=1.0)[MISSING].sign(), RECOVERED[MISSING].sign())
+def test_retaining_everything_retains_every_sign() -> None:
+    assert torch.equal(run("average", retain=1.0)[MISSING].sign(), RECOVERED[MISSING].sign())
 
 
 def test_a_recovered_zero_stays_zero() -> None:
     values = RECOVERED.clone()
     values[0, 2] = 0.0
-    done = roots({LAYER: WEIGHT}, completed(values=values), keep=1.0, magnitude="max", rank="magnitude", seed=0)
+    done = roots(weights(**{LAYER: WEIGHT}), completed(values=values), roots_options(retain=1.0))
     assert done[LAYER][0, 2] == 0
 
 
-def test_rank_by_confidence() -> None:
-    confidence = torch.where(MISSING, 1 - RECOVERED.abs(), 0.0)  # the reverse order
-    done = completed(confidence=confidence)
-    by_confidence = roots({LAYER: WEIGHT}, done, keep=0.6, magnitude="completed", rank="confidence", seed=0)[LAYER]
+def test_rank_by_certainty() -> None:
+    certainty = torch.where(MISSING, 1 - RECOVERED.abs(), 0.0)  # the reverse order
+    done = completed(certainty=certainty)
+    options = roots_options(magnitude="completed", rank="certainty")
+    found = roots(weights(**{LAYER: WEIGHT}), done, options)[LAYER]
     expected = [0.1, 0.2, 0.3, 0.3, 0.5, 0.6]  # .7 .8 .9 are the least sure
-    assert sorted(by_confidence[MISSING].abs()[by_confidence[MISSING] != 0].tolist()) == pytest.approx(expected)
+    assert sorted(found[MISSING].abs()[found[MISSING] != 0].tolist()) == pytest.approx(expected)
 
 
 def test_generator_runs_through_layers_in_sorted_order() -> None:
@@ -138,12 +145,11 @@ def test_generator_runs_through_layers_in_sorted_order() -> None:
     both = Completed(
         dict.fromkeys(names, RECOVERED), dict.fromkeys(names, RECOVERED.abs()), dict.fromkeys(names, MISSING), "d"
     )
-    weights = dict.fromkeys(names, WEIGHT)
-    options: dict[str, Any] = {"keep": 1.0, "magnitude": "sample", "rank": "magnitude", "seed": 2021}
-    done = roots(weights, both, **options)
-    assert torch.equal(done["a" + LAYER], run("sample", keep=1.0))
+    layers, options = dict.fromkeys(names, WEIGHT), roots_options(retain=1.0, magnitude="sample")
+    done = roots(weights(**layers), both, options)
+    assert torch.equal(done["a" + LAYER], run("sample", retain=1.0))
     assert not torch.equal(done["b" + LAYER], done["a" + LAYER])
-    again = roots(dict(reversed(weights.items())), both, **options)
+    again = roots(weights(**dict(reversed(layers.items()))), both, options)
     assert all(torch.equal(again[name], done[name]) for name in names)
 
 
@@ -159,36 +165,49 @@ def test_a_row_with_nothing_left() -> None:
     missing[4] = True
     done = Completed({LAYER: RECOVERED}, {LAYER: RECOVERED.abs()}, {LAYER: missing}, "digest")
     with pytest.raises(UserError, match=f"row 4 of {LAYER} has no entry left"):
-        roots({LAYER: WEIGHT}, done, keep=1.0, magnitude="average", rank="magnitude", seed=0)
+        roots(weights(**{LAYER: WEIGHT}), done, roots_options(magnitude="average"))
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("changes", "message"),
     [
-        ({"magnitude": "maxx"}, "no magnitude 'maxx': did you mean 'max'?"),
-        ({"rank": "confidense"}, "no rank 'confidense': did you mean 'confidence'?"),
-        ({"keep": 0.0}, r"needs keep in \(0, 1\] or 'auto', got 0.0"),
-        ({"keep": 1.01}, r"needs keep in \(0, 1\] or 'auto', got 1.01"),
+        ({"magnitude": "maxx"}, "magnitude is 'maxx', but .*: did you mean 'max'?"),
+        ({"rank": "certanty"}, "rank is 'certanty', but .*: did you mean 'certainty'?"),
+        ({"retain": 0.0}, "retain is 0.0, but should be greater than 0"),
+        ({"retain": 1.01}, "retain is 1.01, but should be less than or equal to 1"),
+        (
+            {"retain": "outo"},
+            "retain is 'outo', but should be a valid number, or should be 'auto': did you mean 'auto'",
+        ),
+        ({"retain": True}, "retain is True, but should be a valid number"),
+        ({"retain": "auto"}, "retain auto goes by the surest signs: set its rank to certainty"),
     ],
 )
-def test_wrong_options(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        run(**{"magnitude": "max", **options})
+def test_wrong_options(changes: dict[str, Any], message: str) -> None:
+    entry = {"retain": 0.6, "magnitude": "max", "rank": "magnitude", "seed": 2021, **changes}
+    with pytest.raises(UserError, match=f"attack 'roots': {message}"):
+        parse_options("attack_weights", "roots", entry)
+
+
+def test_auto_needs_a_completer_that_tells_a_probability() -> None:
+    auto = roots_options(retain="auto", rank="certainty")
+    check_entry("attack_weights", "roots", auto, {"completer": load_method("complete", "gaussian_posterior")})
+    check_entry("attack_weights", "roots", roots_options(), {"completer": load_method("complete", "nuclear")})
+    for completer in ("nuclear", "soft_impute"):
+        with pytest.raises(UserError, match="retain auto needs a completer that tells how probable a sign is"):
+            check_entry("attack_weights", "roots", auto, {"completer": load_method("complete", completer)})
+    with pytest.raises(UserError, match="'roots' needs completed weights: name an entry of complete_weights"):
+        check_entry("attack_weights", "roots", roots_options(), {})
 
 
 def test_needs_the_completion_of_these_weights() -> None:
-    options: dict[str, Any] = {"keep": 1.0, "magnitude": "max", "rank": "magnitude", "seed": 0}
+    published = weights(**{LAYER: WEIGHT})
     with pytest.raises(UserError, match="needs completed weights"):
-        revive("roots", {LAYER: WEIGHT}, None, **options)
+        roots(published, None, roots_options())
     with pytest.raises(UserError, match="not those of the published model"):
-        revive("roots", {LAYER: WEIGHT}, completed("another"), **options)
+        roots(published, completed("another"), roots_options())
     with pytest.raises(UserError, match="not those of the published model"):
-        revive("roots", {LAYER: WEIGHT[:5]}, completed(), **options)
-
-
-def test_unknown_reviver() -> None:
-    with pytest.raises(UserError, match="unknown reviver 'root': did you mean 'roots'?"):
-        revive("root", {LAYER: WEIGHT})
+        roots(weights(**{LAYER: WEIGHT[:5]}), completed(), roots_options())
 
 
 @settings(deadline=None, max_examples=60)
@@ -211,15 +230,16 @@ def test_retained_is_the_top_of_the_missing(seed: int, one: float, two: float) -
 @given(
     st.integers(0, 2**31), st.sampled_from(["max", "average", "sample", "completed"]), st.sampled_from([0.3, 0.6, 1.0])
 )
-def test_observed_entries_and_signs_are_kept(seed: int, magnitude: str, keep: float) -> None:
+def test_observed_entries_and_signs_stay(seed: int, magnitude: str, share: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     missing = torch.rand(5, 9, generator=generator) < 0.5
     missing[:, 0] = False
     values = torch.randn(5, 9, generator=generator)
     weight = torch.where(missing, 0.0, values)
     done = Completed({LAYER: values}, {LAYER: values.abs()}, {LAYER: missing}, "digest")
-    revived = roots({LAYER: weight}, done, keep=keep, magnitude=magnitude, rank="magnitude", seed=seed)[LAYER]  # type: ignore[arg-type]
-    assert torch.equal(revived[~missing], weight[~missing])
-    assert torch.isfinite(revived).all()
-    filled = missing & (revived != 0)
-    assert torch.equal(revived[filled].sign(), values[filled].sign())
+    options = roots_options(retain=share, magnitude=magnitude, seed=seed)
+    attacked = roots(weights(**{LAYER: weight}), done, options)[LAYER]
+    assert torch.equal(attacked[~missing], weight[~missing])
+    assert torch.isfinite(attacked).all()
+    filled = missing & (attacked != 0)
+    assert torch.equal(attacked[filled].sign(), values[filled].sign())

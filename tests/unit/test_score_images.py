@@ -1,4 +1,4 @@
-"""Judges: the same scores from any batch size, labels that must exist, and failures that are errors."""
+"""Scores: one row per image, equal images judged once, known scores reused, and failures that are errors."""
 
 import json
 import shutil
@@ -8,179 +8,248 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
-import yaml
-from PIL import Image
-from safetensors.torch import load_file, save_file
 
 from regrow.errors import UserError
-from regrow.judge.classifier import load_classifier
-from regrow.judge.clip_similarity import load_clip
-from regrow.stages import generate_images, score_images
-from tests.unit.erased import write_judged_world
+from regrow.images.index import read_index, write_index
+from regrow.images.shards import SUFFIX
+from regrow.io.parquet import read_table
+from regrow.judge import classifier
+from regrow.judges import read_protocol
+from regrow.stages import score_images
+from tests.unit.drawing import cell, draw, erased_set, job, preserved_set, write_csv, write_drawn_world, write_model
+from tests.unit.judging import BRIGHTNESS, SPREAD, add_type, write_judge
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world with an index of two models and nothing judged."""
     folder = tmp_path_factory.mktemp("world")
-    write_judged_world(folder)
-    images = folder / "images.parquet"
-    generate_images.run(
-        folder / "world.json", "pretrained", "church", ["preserved"], None, 5, 2, 3.0, 5, "cpu", [images]
-    )
+    world = write_drawn_world(folder)
+    cells = [cell(), cell(**write_model(world, folder / "model"))]
+    draw(world, folder / "0.parquet", job(*cells, prompt_set=preserved_set(world)))
     return folder
 
 
-def score(place: Path, out: Path, **changes: Any) -> list[dict[str, Any]]:
-    settings = {"images": [place / "images.parquet"], "prompt_sets": ["preserved"], "batch": 5, "concept": "church"}
-    score_images.run(
-        place / "world.json", **{**settings, **changes}, recipe="pretrained", chain={}, device="cpu", outs=[out]
-    )
-    return pq.read_table(out).to_pylist()
+@pytest.fixture
+def folder(drawn: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change; world.json still names the first pipeline."""
+    return shutil.copytree(drawn, tmp_path / "world", ignore=shutil.ignore_patterns("pipeline"))
 
 
-def test_one_row_per_image_with_its_protocol(place: Path, tmp_path: Path) -> None:
-    rows = score(place, tmp_path / "scores.parquet")
-    assert len(rows) == 5
-    for row in rows:
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the batches that a classifier sees."""
+    sizes: list[int] = []
+    update = classifier.Judge.update
+
+    def watch(self: Any, images: Any, rows: Any) -> None:
+        sizes.append(len(images))
+        update(self, images, rows)
+
+    monkeypatch.setattr(classifier.Judge, "update", watch)
+    return sizes
+
+
+def score(folder: Path, name: str = "object", out: str = "out.parquet", **changes: Any) -> list[dict[str, Any]]:
+    settings = {"index": folder / "0.parquet", "judge": folder / "judges" / name, "store": folder / "store", "batch": 5}
+    score_images.run(folder / "world.json", **{**settings, **changes}, name=name, device="cpu", out=folder / out)
+    return read_table(folder / out)[0].to_pylist()
+
+
+def test_one_row_per_image_with_its_protocol(folder: Path) -> None:
+    rows, index = score(folder), read_index(folder / "0.parquet")
+    assert len(rows) == 12
+    assert list(rows[0]) == [
+        *"concept role published attack prompt_set case prompt label seed digest model".split(),
+        *"top1 top5 probability correct".split(),
+    ]
+    for row, told in zip(rows, index.rows, strict=True):
         assert row["label"] in ("rocket", "cat")
         assert row["correct"] == (row["top1"] == row["label"])
-        assert row["top5"][0] == row["top1"]
-        assert len(row["top5"]) == 3, "the tiny judge knows three labels"
-        assert 1 / 3 <= row["confidence"] <= 1
-        assert -1 <= row["clip_similarity"] <= 1
-    meta = json.loads(pq.read_schema(tmp_path / "scores.parquet").metadata[b"regrow"])
-    assert set(meta["protocol"]) == {"object", "style", "clip"}
-    assert len(meta["protocol"]["object"]["weights_digest"]) == 64
-    assert {"torch", "diffusers", "torchvision", "open_clip_torch", "regrow"} <= set(meta["versions"])
+        assert {key: row[key] for key in told if key != "key"} == {k: v for k, v in told.items() if k != "key"}
+    metadata = read_table(folder / "out.parquet")[1]
+    assert {key: metadata[key] for key in index.metadata if key != "versions"} == {
+        key: value for key, value in index.metadata.items() if key != "versions"
+    }
+    protocol = read_protocol(folder / "judges/object")
+    assert (metadata["judge"], metadata["protocol"]) == ("object", protocol.describe())
+    assert metadata["protocol_digest"] == protocol.digest()
+    assert {"torch", "diffusers", "torchvision", "regrow"} <= set(metadata["versions"])
 
 
-def test_batch_size_changes_no_score(place: Path, tmp_path: Path) -> None:
-    one, five = score(place, tmp_path / "1.parquet", batch=1), score(place, tmp_path / "5.parquet")
+def test_every_judge_writes_its_own_columns(folder: Path) -> None:
+    rows = score(folder, "clip")
+    assert "correct" not in rows[0]
+    assert all(-1 <= row["similarity"] <= 1 for row in rows)
+
+
+def test_batch_size_changes_no_score(folder: Path) -> None:
+    one, five = score(folder, batch=1), score(folder, store=other_store(folder))
     for a, b in zip(one, five, strict=True):
         assert a["top5"] == b["top5"]
-        assert a["confidence"] == pytest.approx(b["confidence"], abs=1e-5)
-        assert a["clip_similarity"] == pytest.approx(b["clip_similarity"], abs=1e-5)
+        assert a["probability"] == pytest.approx(b["probability"], abs=1e-5)
 
 
-def test_a_world_without_a_style_judge_has_no_styles(place: Path, tmp_path: Path) -> None:
-    told = json.loads((place / "world.json").read_text())
-    for judge in ("object", "clip"):
-        shutil.copytree(place / "judges" / judge, tmp_path / "judges" / judge)
-    told["judges"] = str(tmp_path / "judges")
-    (tmp_path / "world.json").write_text(json.dumps(told))
-    out = tmp_path / "scores.parquet"
-    score_images.run(
-        tmp_path / "world.json",
-        [place / "images.parquet"],
-        "pretrained",
-        "church",
-        ["preserved"],
-        {},
-        5,
-        "cpu",
-        [out],
+def other_store(folder: Path) -> Path:
+    """A store with the same images and no scores."""
+    shutil.copytree(folder / "store/images", folder / "other/images")
+    return folder / "other"
+
+
+def test_known_scores_are_reused(folder: Path, judged: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = score(folder)
+    assert judged == [5, 1, 5, 1]
+    monkeypatch.setattr(classifier.Judge, "__init__", lambda *_: pytest.fail("loaded"))
+    again = score(folder, out="again.parquet")
+    assert again == rows
+    assert (folder / "again.parquet").read_bytes() == (folder / "out.parquet").read_bytes()
+
+
+def test_another_protocol_judges_anew(folder: Path, judged: list[int]) -> None:
+    score(folder)
+    protocol = folder / "judges/object/judge.yaml"
+    protocol.write_text(protocol.read_text().replace("resize: 32", "resize: 33"))
+    score(folder)
+    assert sum(judged) == 24
+    assert len(list((folder / "store/scores/object").rglob(f"*{SUFFIX}"))) == 4
+
+
+def test_equal_rows_are_judged_once(folder: Path, drawn: Path, judged: list[int]) -> None:
+    rows = [("prompt", "seed", "label"), *[("an emoji of a church", i % 2, "church") for i in range(6)]]
+    file = write_csv(folder / "doubles.csv", rows)
+    twice = erased_set(scope="model", file=str(file))
+    draw(folder / "world.json", folder / "0.parquet", job(prompt_set=twice))
+    assert len(score(folder)) == 6
+    assert judged == [2]
+
+
+def test_a_killed_judge_keeps_its_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    update, seen = classifier.Judge.update, []
+
+    def killed(self: Any, images: Any, rows: Any) -> None:
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(len(images))
+        update(self, images, rows)
+
+    monkeypatch.setattr(classifier.Judge, "update", killed)
+    with pytest.raises(KeyboardInterrupt):
+        score(folder, batch=2)
+    assert not (folder / "out.parquet").exists()
+    sizes: list[int] = []
+    monkeypatch.setattr(
+        classifier.Judge,
+        "update",
+        lambda self, images, rows: (sizes.append(len(images)), update(self, images, rows))[1],
     )
-    with_style = score(place, tmp_path / "with.parquet")
-    for row, full in zip(pq.read_table(out).to_pylist(), with_style, strict=True):
-        assert row == {key: value for key, value in full.items() if key not in ("style", "style_confidence")}
-    meta = json.loads(pq.read_schema(out).metadata[b"regrow"])
-    assert set(meta["protocol"]) == {"object", "clip"}
+    assert len(score(folder, batch=2)) == 12
+    assert sum(sizes) == 8
 
 
-def test_a_label_that_the_judge_does_not_know(place: Path, tmp_path: Path) -> None:
-    table = pq.read_table(place / "images.parquet")
-    labels = pa.array(["rockte"] * len(table))
-    pq.write_table(
-        table.set_column(table.schema.get_field_index("label"), "label", labels), tmp_path / "images.parquet"
-    )
-    with pytest.raises(UserError, match="no label 'rockte': did you mean 'rocket'"):
-        score(place, tmp_path / "out.parquet", images=[tmp_path / "images.parquet"])
+def test_labels_are_compared_without_case_and_composition(folder: Path) -> None:
+    file = folder / "judges/object/judge.yaml"
+    file.write_text(file.read_text().replace("- cat", "- CAT").replace("- rocket", "- Rocket"))
+    rows = score(folder)
+    assert {row["correct"] for row in rows} == {row["top1"].lower() == row["label"] for row in rows}
+    assert {row["top1"] for row in rows} <= {"CAT", "Rocket", "church"}
 
 
-def test_a_damaged_image_is_an_error(place: Path, tmp_path: Path) -> None:
-    rows = pq.read_table(place / "images.parquet").to_pylist()
-    rows[2]["image"]["bytes"] = b"no picture"
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "images.parquet")
-    with pytest.raises(UserError, match="the image of case .* is damaged"):
-        score(place, tmp_path / "out.parquet", images=[tmp_path / "images.parquet"])
-    assert not (tmp_path / "out.parquet").exists()
+def test_a_prompt_set_without_labels_is_not_correct_or_wrong(folder: Path) -> None:
+    unlabelled = preserved_set(folder / "world.json", labels="none")
+    draw(folder / "world.json", folder / "0.parquet", job(prompt_set=unlabelled))
+    assert "correct" not in score(folder)[0]
 
 
-def test_a_truncated_parquet_file(place: Path, tmp_path: Path) -> None:
-    (tmp_path / "images.parquet").write_bytes((place / "images.parquet").read_bytes()[:500])
-    with pytest.raises(UserError, match="not a readable Parquet file"):
-        score(place, tmp_path / "out.parquet", images=[tmp_path / "images.parquet"])
-
-
-def copy_judge(place: Path, folder: Path, **changes: Any) -> Path:
-    """Copy the object judge with other settings; None takes one away."""
-    folder.mkdir()
-    source = place / "judges/object"
-    settings = {**yaml.safe_load((source / "judge.yaml").read_text()), **changes}
-    (folder / "judge.yaml").write_text(yaml.safe_dump({k: v for k, v in settings.items() if v is not None}))
-    (folder / "model.safetensors").write_bytes((source / "model.safetensors").read_bytes())
-    return folder
+def relabel(folder: Path, label: str) -> None:
+    index = read_index(folder / "0.parquet")
+    write_index(folder / "0.parquet", [{**row, "label": label} for row in index.rows], index.metadata)
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("label", "sentence"),
+    [("rockte", "no label 'rockte': did you mean 'rocket'"), ("r\u200bocket", r"'r\\u200bocket'")],
+)
+def test_a_label_that_the_judge_does_not_know(folder: Path, judged: list[int], label: str, sentence: str) -> None:
+    relabel(folder, label)
+    with pytest.raises(UserError, match=sentence):
+        score(folder)
+    assert judged == []
+
+
+def test_a_label_that_a_published_judge_does_not_know(folder: Path) -> None:
+    write_judge(folder / "judges/imagenet", type="classifier", architecture="resnet50", weights="IMAGENET1K_V2")
+    relabel(folder, "french hron")
+    with pytest.raises(UserError, match="has no label 'french hron': did you mean 'French horn'"):
+        score(folder, "imagenet")
+
+
+def test_a_damaged_image_is_an_error(folder: Path) -> None:
+    for shard in (folder / "store/images").rglob(f"*{SUFFIX}"):
+        content = bytearray(shard.read_bytes())
+        content[content.index(b"IDAT") + 20] ^= 1
+        shard.write_bytes(content)
+    with pytest.raises(UserError, match="holds a damaged image"):
+        score(folder)
+    assert not (folder / "out.parquet").exists()
+
+
+def test_a_store_with_a_hole(folder: Path) -> None:
+    shutil.rmtree(folder / "store")
+    with pytest.raises(UserError, match="lacks 6 images that an index names"):
+        score(folder)
+
+
+def test_an_index_that_lies(folder: Path) -> None:
+    index = read_index(folder / "0.parquet")
+    write_index(folder / "0.parquet", [{**row, "prompt": "a cat"} for row in index.rows], index.metadata)
+    with pytest.raises(UserError, match="the image of case .* was drawn for something else"):
+        score(folder)
+
+
+def test_an_index_of_other_settings(folder: Path) -> None:
+    told = json.loads((folder / "world.json").read_text())
+    (folder / "world.json").write_text(json.dumps({**told, "settings": "0" * 64}))
+    with pytest.raises(UserError, match="was made with settings .* now it is 000000000000: run generate_images again"):
+        score(folder)
+
+
+def test_an_index_whose_digest_is_another_images(folder: Path) -> None:
+    index = read_index(folder / "0.parquet")
+    rows = [{**row, "digest": index.rows[0]["digest"]} for row in index.rows]
+    write_index(folder / "0.parquet", rows, index.metadata)
+    with pytest.raises(UserError, match="lacks .* images that an index names"):
+        score(folder)
+
+
+@pytest.mark.parametrize(
+    ("compute", "sentence"),
     [
-        ({"architecture": "shufflenet_v2_x0_6"}, "did you mean 'shufflenet_v2_x0_5'"),
-        ({"architecture": "fasterrcnn_resnet50_fpn"}, "no classifier 'fasterrcnn_resnet50_fpn'"),
-        ({"architecture": 5}, "architecture is no good: should be a valid string"),
-        ({"weights": 5}, "weights is no good: should be a valid string"),
-        ({"labels": None}, "has no 'labels'"),
-        ({"labels": [1, 2, 3]}, "labels.0 is no good: should be a valid string"),
-        ({"resize": 0}, "resize is no good: should be greater than or equal to 1"),
-        ({"mean": [0.5]}, "mean.1 is no good: field required"),
-        ({"std": [0, 0, 0]}, "std.0 is no good: should be greater than 0"),
-        ({"labels": ["a", "b"]}, "does not fit shufflenet_v2_x0_5"),
-        ({"weights": "none.safetensors"}, "none.safetensors does not exist"),
+        ('[{"brightness": float("nan")} for _ in self.values]', "gave NaN or nothing for 'brightness'"),
+        ('[{"brightness": None} for _ in self.values]', "gave NaN or nothing for 'brightness'"),
+        ("[]", "gave 0 rows where 5 are due"),
+        ('[{"brightnes": 1.0} for _ in self.values]', "gave the columns brightnes, but its type declares brightness"),
     ],
 )
-def test_bad_protocols(place: Path, tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:
+def test_a_judge_that_fails(folder: Path, monkeypatch: pytest.MonkeyPatch, compute: str, sentence: str) -> None:
+    source = BRIGHTNESS.replace('[{"brightness": value} for value in self.values]', compute)
+    assert source != BRIGHTNESS
+    add_type(monkeypatch, "brightness", source)
+    write_judge(folder / "judges/brightness", type="brightness", factor=1.0)
     with pytest.raises(UserError, match=sentence):
-        load_classifier(copy_judge(place, tmp_path / "judge", **changes))
+        score(folder, "brightness")
+    assert not (folder / "out.parquet").exists()
 
 
-def test_weights_that_are_not_numbers(place: Path, tmp_path: Path) -> None:
-    folder = copy_judge(place, tmp_path / "judge")
-    tensors = load_file(folder / "model.safetensors")
-    tensors["fc.bias"] = torch.full_like(tensors["fc.bias"], float("nan"))
-    save_file(tensors, folder / "model.safetensors")
-    with pytest.raises(UserError, match="NaN"):
-        load_classifier(folder)
+def test_a_judge_of_another_author(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_type(monkeypatch, "brightness", BRIGHTNESS)
+    write_judge(folder / "judges/brightness", type="brightness", factor=1.0)
+    rows = score(folder, "brightness")
+    assert pq.read_schema(folder / "out.parquet").field("brightness").type == pa.float64()
+    assert len({row["brightness"] for row in rows}) > 1
 
 
-def test_a_truncated_clip(place: Path, tmp_path: Path) -> None:
-    judge = shutil.copytree(place / "judges" / "clip", tmp_path / "clip")
-    weights = next(judge.glob("*.safetensors"))
-    weights.write_bytes(weights.read_bytes()[:200])
-    with pytest.raises(UserError, match="cannot load the judge in .*clip: .*: restore its files"):
-        load_clip(judge)
-
-
-def test_published_weights_that_torchvision_has_not(place: Path, tmp_path: Path) -> None:
-    judge = shutil.copytree(place / "judges" / "object", tmp_path / "object")
-    (judge / "judge.yaml").write_text("architecture: resnet50\nweights: IMAGENET1K_V3\n")
-    with pytest.raises(UserError, match="no weights 'IMAGENET1K_V3' of resnet50: did you mean 'IMAGENET1K_V[12]'"):
-        load_classifier(judge)
-
-
-def test_no_judge(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no judge in"):
-        load_clip(tmp_path)
-
-
-def test_clip_similarity_is_a_cosine(place: Path) -> None:
-    clip = load_clip(place / "judges/clip")
-    image = Image.new("RGB", (32, 32), (200, 30, 30))
-    prompts = ["a red background", "a cat", "a red background"]
-    values = clip([image] * 3, prompts)
-    assert values[0] == pytest.approx(values[2], abs=1e-6)
-    with torch.inference_mode():
-        pixels = clip.model.encode_image(clip.transform(image)[None])[0]
-        words = clip.model.encode_text(clip.tokenizer(["a cat"]))[0]
-        by_hand = float(pixels @ words / (pixels.norm() * words.norm()))
-    assert values[1] == pytest.approx(by_hand, abs=1e-5)
+def test_a_judge_of_sets_is_no_judge_of_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_type(monkeypatch, "spread", SPREAD)
+    write_judge(folder / "judges/spread", type="spread")
+    with pytest.raises(UserError, match="is a judge per set: use the stage score_sets"):
+        score(folder, "spread")

@@ -1,15 +1,26 @@
-"""The stage `survey_concepts` on a tiny world, and what it refuses before it draws anything."""
+"""The stage `survey_concepts` on a tiny world: one row per trial, resumed where it stopped, and what it refuses."""
 
 import csv
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from regrow.emoji.survey import Surveyor
 from regrow.errors import UserError
-from regrow.stages import survey_concepts, world_report
-from tests.tiny.make_world import write_concept
-from tests.unit.erased import CONCEPTPRUNE, write_judged_world
+from regrow.stages import index_world, report_world, survey_concepts
+from tests.tiny.make_world import make_world, write_concept
+from tests.unit.erasing import CONCEPTPRUNE
+
+SPRITES = Path(__file__).parents[2] / "data/emoji/sprites.parquet"
+
+
+def write_judged_world(folder: Path) -> Path:
+    make_world(folder)
+    parts = {name: str(folder / name) for name in ("pipeline", "concepts")}
+    index_world.run({"name": "tiny", **parts}, folder / "world.json")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +39,32 @@ def survey(world: Path, out: Path, **changes: Any) -> list[dict[str, str]]:
         "steps": 2,
         "guidance": 3.0,
         "device": "cpu",
+        "work": out.parent / "work",
     }
-    survey_concepts.run(world, **{**settings, **changes}, out=out)
+    files = {"world": world / "world.json", "judge": world / "judges/object", "others": world / "preserved.csv"}
+    survey_concepts.run(**{**files, **settings, **changes}, out=out)
     return list(csv.DictReader(out.open()))
 
 
-def test_one_row_per_setting_and_concept(world: Path, tmp_path: Path) -> None:
+def test_one_row_per_setting_and_concept_and_a_stopped_survey_goes_on(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    try_concept = Surveyor.try_concept
+
+    def counted(self: Surveyor, concept: Any, *arguments: Any) -> Any:
+        if len(tried) == 3:
+            raise KeyboardInterrupt
+        tried.append(concept.name)
+        return try_concept(self, concept, *arguments)
+
+    monkeypatch.setattr(Surveyor, "try_concept", counted)
+    with pytest.raises(KeyboardInterrupt):
+        survey(world, tmp_path / "one.csv", concepts=["cat", "church"])
+    assert not (tmp_path / "one.csv").exists()
+    tried.clear()
     rows = survey(world, tmp_path / "one.csv", concepts=["cat", "church"])
+    assert tried == ["church"], "three of the four trials were made before"
     assert [(row["skill_ratio"], row["concept"], row["n"]) for row in rows] == [
         ("0.1", "cat", "2"),
         ("0.1", "church", "2"),
@@ -42,47 +72,54 @@ def test_one_row_per_setting_and_concept(world: Path, tmp_path: Path) -> None:
         ("0.5", "church", "2"),
     ]
     assert float(rows[0]["density"]) < float(rows[2]["density"])
-    survey(world, tmp_path / "two.csv", concepts=["cat", "church"])
-    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+    survey(world, tmp_path / "two.csv", concepts=["cat"], work=tmp_path / "other", sweep={"skill_ratio": [0.5]})
+    whole, again = (tmp_path / "one.csv").read_text(), (tmp_path / "two.csv").read_text()
+    assert again.splitlines()[1] in whole.splitlines()
+    tried.clear()
+    survey(world, tmp_path / "one.csv", concepts=["cat"], guidance=4.0, sweep={"skill_ratio": [0.5]})
+    assert tried == ["cat"], "a trial of other settings is another trial"
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
-        ({"concepts": ["cat", "caat"]}, "no concept 'caat': did you mean 'cat'"),
-        ({"n": 0}, "needs n >= 1, skip >= 0 and a list of values"),
-        ({"sweep": {"skill_ratio": []}}, "needs n >= 1, skip >= 0 and a list of values"),
-        ({"sweep": {"skill_ratio": 0.1}}, "needs n >= 1, skip >= 0 and a list of values"),
+        ({"concepts": ["cat", "caat"]}, "no concept pack in .*caat"),
+        ({"n": 0}, "n >= 1, skip >= 0 and a list of values"),
+        ({"concepts": []}, "survey_concepts needs concepts"),
+        ({"sweep": {"skill_ratio": []}}, "n >= 1, skip >= 0 and a list of values"),
+        ({"sweep": {"skill_ratio": 0.1}}, "n >= 1, skip >= 0 and a list of values"),
+        ({"sweep": {"skill": [0.1]}}, "has no option 'skill': did you mean 'skill_ratio'"),
         ({"skip": 1000}, "rows to use where 1002 are needed"),
         ({"device": "cuda"}, "the device 'cuda' cannot be used here"),
     ],
 )
-def test_what_it_refuses(world: Path, tmp_path: Path, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_it_refuses(world: Path, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         survey(world, tmp_path / "out.csv", **changes)
     assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_concept_that_the_object_judge_cannot_see(tmp_path: Path) -> None:
-    write_judged_world(tmp_path)
-    write_concept(tmp_path / "concepts/yeti", "yeti", label="yeti", first_seed=0)
+    world = write_judged_world(tmp_path)
+    write_concept(world / "concepts/yeti", "yeti", label="yeti", first_seed=0)
     with pytest.raises(UserError, match="no label 'yeti'"):
-        survey(tmp_path / "world.json", tmp_path / "out.csv", concepts=["yeti"])
-    pack = tmp_path / "concepts/yeti/concept.yaml"
-    pack.write_text(pack.read_text().replace("kind: object", "kind: style"))
+        survey(world, tmp_path / "out.csv", concepts=["yeti"])
+    pack = world / "concepts/yeti/concept.yaml"
+    pack.write_text(yaml.safe_dump({**yaml.safe_load(pack.read_text()), "kind": "style"}))
     with pytest.raises(UserError, match="judges objects, but 'yeti' is of kind style: leave it out"):
-        survey(tmp_path / "world.json", tmp_path / "out.csv", concepts=["yeti"])
+        survey(world, tmp_path / "out.csv", concepts=["yeti"])
 
 
 def test_a_report_needs_judges_that_know_the_emoji(world: Path, tmp_path: Path) -> None:
-    sprites = Path(__file__).parents[2] / "data/emoji/sprites.parquet"
-    settings: dict[str, Any] = {"concepts": ["cat"], "n": 1, "steps": 2, "guidance": 3.0, "device": "cpu"}
-    for changes, said in (
+    judges = {f"{kind}_judge": world / f"judges/{kind}" for kind in ("object", "style")}
+    settings: dict[str, Any] = {"concepts": ["cat"], "n": 1, "steps": 2, "guidance": 3.0, "device": "cpu", **judges}
+    for changes, message in (
         ({}, "has no label"),
         ({"n": 0}, "needs concepts and n >= 1"),
         ({"concepts": []}, "needs concepts and n >= 1"),
-        ({"sprites": tmp_path / "none"}, "none does not exist"),
+        ({"sprites": tmp_path / "none"}, "none"),
     ):
-        with pytest.raises(UserError, match=said):
-            world_report.run(world, **{"sprites": sprites, **settings, **changes}, out=tmp_path / "report.json")
+        with pytest.raises(UserError, match=message):
+            arguments = {"sprites": SPRITES, **settings, **changes}
+            report_world.run(world / "world.json", **arguments, out=tmp_path / "report.json")
     assert not (tmp_path / "report.json").exists()

@@ -1,116 +1,49 @@
 """The command line: one verb per stage with one flag per argument of its `run`, and a few verbs around the workflow.
 
-The flags are read from the source and a stage is imported only when its verb is called, so `regrow --help` is fast.
+A stage is imported only when its verb is called, so that `regrow --help` is fast.
 """
 
-import ast
+import argparse
 import errno
 import importlib
 import inspect
 import json
 import logging
-import re
+import os
 import sys
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import GenericAlias, NoneType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
-import typer
-from rich.console import Console
+from regrow.dependencies import stages
+from regrow.errors import UserError, nearest
 
-from regrow.adopt import adopt
-from regrow.code import stages, type_of
-from regrow.errors import UserError
-from regrow.files import write_text
-from regrow.params import json_schema
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+Command = Callable[[Sequence[str]], object]
 
 
-@app.callback()
-def _about() -> None:
-    """Audit whether a concept erased from a text-to-image diffusion model grows back."""
+def main() -> NoReturn:
+    """Run the verb that the command line names."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's backend draws nothing here
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    sys.exit(run(sys.argv[1:]))
 
 
-@app.command("schema")
-def _schema(out: Annotated[Path, typer.Option(help="File to write")] = Path("params.schema.json")) -> None:
-    """Write the JSON schema of params.yaml, by which editors complete and check it."""
-    write_text(out, json_schema())
-
-
-@app.command("adopt")
-def _adopt(folder: Annotated[Path, typer.Option(help="The repository")] = Path()) -> None:
-    """Tell Snakemake that what `dvc checkout` or `dvc pull` brought is up to date."""
-    adopt(folder)
-
-
-def _add_stage(stage: str, function: ast.FunctionDef) -> None:
-    """Add the verb of a stage: every argument is a flag, and required unless it may be None or is a list."""
-    docstring = ast.get_docstring(function) or ""
-    helps = {
-        name: " ".join(text.split()) for name, text in re.findall(r"^(\w+) : .*\n((?: {4}.*\n?)+)", docstring, re.M)
-    }
-    flags = []
-    for argument in function.args.args:
-        kind: Any = type_of(argument.annotation)
-        default: Any = ...
-        option: dict[str, Any] = {"help": helps.get(argument.arg, "")}
-        if get_origin(kind) is dict:
-            kind, option["parser"], option["metavar"] = dict, _json_object, "JSON"
-        elif get_origin(kind) in (list, Sequence):
-            (item,) = get_args(kind)
-            kind, default = GenericAlias(list, item), []
-        elif NoneType in get_args(kind):
-            default = None
-        flag = typer.Option(default, _flag(argument), **option)
-        flags.append(inspect.Parameter(argument.arg, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=flag))
-
-    def call(**arguments: Any) -> None:
-        importlib.import_module(f"regrow.stages.{stage}").run(**arguments)
-
-    call.__signature__ = inspect.Signature(flags)  # type: ignore[attr-defined]
-    call.__annotations__ = {flag.name: flag.annotation for flag in flags}
-    app.command(stage, help=docstring.split("\n")[0])(call)
-
-
-def _json_object(text: str) -> dict[str, Any]:
+def run(words: Sequence[str]) -> int:
+    """Run a verb with its flags and return the exit code; a foreseen failure is one sentence on stderr."""
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(_help())
+        return 0 if words else 2
+    verb, flags = words[0], words[1:]
+    stage = verb.replace("-", "_")
+    tool = TOOLS.get(verb.replace("_", "-"))
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise typer.BadParameter(f"not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise typer.BadParameter('not a JSON object such as {"keep": 0.6}')
-    return value
-
-
-def _spell_out(words: list[str], function: ast.FunctionDef) -> list[str]:
-    """Make the flags of a stage as a rule writes them what the parser reads.
-
-    `--keeps 0.2 0.3` becomes `--keeps 0.2 --keeps 0.3`, and `--model` without a value is left out where it may be.
-    """
-    kinds = {_flag(argument): type_of(argument.annotation) for argument in function.args.args}
-    lists = {flag for flag, kind in kinds.items() if get_origin(kind) in (list, Sequence)}
-    optional = lists | {flag for flag, kind in kinds.items() if NoneType in get_args(kind)}
-    out, flag = list[str](), ""
-    for word, after in zip(words, [*words[1:], "--"], strict=True):
-        if word in kinds:
-            flag = word
-            if word not in optional or (word not in lists and not after.startswith("--")):
-                out.append(word)
-        else:
-            out += [flag, word] if flag in lists else [word]
-    return out
-
-
-def _flag(argument: ast.arg) -> str:
-    return f"--{argument.arg.replace('_', '-')}"
-
-
-def _guarded(command: Callable[[], Any]) -> int:
-    """Run a command; a foreseen failure becomes one sentence on stderr and the exit code 1."""
-    try:
-        command()
+        if tool is None and stage not in stages():
+            raise UserError(f"unknown verb '{verb}': {nearest(verb, [*stages(), *TOOLS])}")
+        (tool or _stage_command(stage))(flags)
     except UserError as error:
         message = str(error)
     except OSError as error:
@@ -122,21 +55,178 @@ def _guarded(command: Callable[[], Any]) -> int:
             raise
     else:
         return 0
-    Console(stderr=True).print(f"error: {message}", markup=False, highlight=False, soft_wrap=True)
+    sys.stderr.write(f"error: {message}\n")
     return 1
 
 
-def main() -> None:
-    """Run the verb that the command line names."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    words = sys.argv[1:]
-    if words and not words[0].startswith("-"):
-        words[0] = words[0].replace("-", "_")  # `world-report` is `world_report`
-    function = stages().get(words[0]) if words else None
-    if function:
-        words = _spell_out(words, function)
-    sys.exit(_guarded(lambda: app(words, prog_name="regrow")))
+# Stages
 
 
-for _name, _function in stages().items():
-    _add_stage(_name, _function)
+def _stage_command(stage: str) -> Command:
+    def command(words: Sequence[str]) -> None:
+        function = importlib.import_module(f"regrow.stages.{stage}").run
+        parser = stage_parser(stage, function)
+        function(**vars(parser.parse_args(words)))
+
+    return command
+
+
+def stage_parser(stage: str, function: Callable[..., None]) -> argparse.ArgumentParser:
+    """Return the parser of a stage: a flag per argument of its `run`, required unless it may be None."""
+    parser = argparse.ArgumentParser(f"regrow {stage}", description=stages()[stage], allow_abbrev=False)
+    helps = _argument_helps(inspect.getdoc(function) or "")
+    for name, kind in get_type_hints(function).items():
+        if name != "return":
+            flag = f"--{name.replace('_', '-')}"
+            parser.add_argument(flag, dest=name, help=helps.get(name), **_reading(kind))
+    return parser
+
+
+def _reading(kind: Any) -> dict[str, Any]:
+    """Return how argparse reads a value of a type, as a rule writes it."""
+    if get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind):
+        (inner,) = (one for one in get_args(kind) if one is not type(None))
+        # A rule writes the flag alone, or an empty word, where there is no such input.
+        read = _reading(inner)
+        return {"nargs": "?", "default": None, "type": _or_none(read["type"]), "metavar": read.get("metavar")}
+    if get_origin(kind) in (list, Sequence):
+        (item,) = get_args(kind)
+        return {"nargs": "*", "default": [], "type": _reading(item)["type"]}
+    if kind is dict or get_origin(kind) in (dict, Mapping):
+        return {"required": True, "type": _json_object, "metavar": "JSON"}
+    if kind is bool:
+        return {"required": True, "type": _boolean, "metavar": "true|false"}
+    return {"required": True, "type": kind}
+
+
+def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def reader(text: str) -> Any:
+        return None if text in ("", "null") else read(text)
+
+    return reader
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError('not a JSON object such as {"retain": 0.6}')
+    return value
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError("not true or false")
+    return text.lower() == "true"
+
+
+def _argument_helps(docstring: str) -> dict[str, str]:
+    """Return what a numpydoc section says of each parameter, in one line."""
+    helps: dict[str, list[str]] = {}
+    names: list[str] = []
+    for line in docstring.partition("Parameters\n---")[2].splitlines()[1:]:
+        if line and not line[0].isspace():
+            names = [name.strip() for name in line.partition(" :")[0].split(",")]
+            if not all(name.isidentifier() for name in names):
+                break  # the next section
+        else:
+            for name in names:
+                helps.setdefault(name, []).append(line.strip())
+    return {name: " ".join(lines).strip().replace("%", "%%") for name, lines in helps.items()}
+
+
+# Tools
+
+
+def _plan(words: Sequence[str]) -> None:
+    """Print every value with the file it comes from, and what an audit costs."""
+    parser = argparse.ArgumentParser("regrow plan", description=_plan.__doc__, allow_abbrev=False)
+    parser.add_argument("--audit", help="a file of config/audits, without .yaml; else that of params.yaml")
+    from regrow.plan.preview import preview
+
+    sys.stdout.write(preview(parser.parse_args(words).audit))
+
+
+def _schema(words: Sequence[str]) -> None:
+    """Write the JSON schemas by which editors complete and check params, worlds and audits."""
+    parser = argparse.ArgumentParser("regrow schema", description=_schema.__doc__, allow_abbrev=False)
+    parser.add_argument("--out", type=Path, default=Path("config/schema"), help="folder to write to")
+    from regrow.config.editors import write_schemas
+
+    write_schemas(parser.parse_args(words).out)
+
+
+def _adopt(words: Sequence[str]) -> None:
+    """Tell Snakemake that what `dvc checkout` or `dvc pull` brought is up to date."""
+    parser = argparse.ArgumentParser("regrow adopt", description=_adopt.__doc__, allow_abbrev=False)
+    parser.add_argument("--folder", type=Path, default=Path(), help="the repository")
+    parser.add_argument("--checked", action="store_true", help="DVC has checked the results: for its own stages")
+    parser.add_argument("--audit", help="with --checked: whose results")
+    from regrow import adopt
+
+    arguments = parser.parse_args(words)
+    if arguments.checked:
+        adopt.adopt_checked(arguments.audit)
+    else:
+        adopt.adopt(arguments.folder)
+
+
+def _discard(words: Sequence[str]) -> None:
+    """Delete results that Snakemake has no record of, so that they are made anew; images and scores stay."""
+    parser = argparse.ArgumentParser("regrow discard", description=_discard.__doc__, allow_abbrev=False)
+    parser.add_argument("--audit", help="a file of config/audits, without .yaml; else that of params.yaml")
+    from regrow.plan.audit import Audit
+    from regrow.plan.refusals import discard_unknown_results
+
+    count = discard_unknown_results(Audit.current(parser.parse_args(words).audit))
+    sys.stdout.write(f"{count} files deleted\n")
+
+
+def _store(words: Sequence[str]) -> None:
+    """List the images of a world's store, and remove those that no index names."""
+    parser = argparse.ArgumentParser("regrow store", description=_store.__doc__, allow_abbrev=False)
+    parser.add_argument("--audit", help="of which world: a file of config/audits; else that of params.yaml")
+    parser.add_argument("--sweep", action="store_true", help="remove images that no index of the world names")
+    from regrow.plan.audit import Audit
+    from regrow.plan.paths import RESULTS, store
+
+    arguments = parser.parse_args(words)
+    world = Audit.current(arguments.audit).world_name
+    from regrow.images.sweep import named_keys, sweep, usage
+
+    named = named_keys(sorted((RESULTS / world / "generate_images").rglob("*.parquet")))
+    for found in usage(store(world) / "images", named):
+        removed = sweep(found.folder, named.get(found.folder.name, set())) if arguments.sweep else 0
+        said = f"{found.rows:,} images, {found.named:,} named, {found.bytes / 1e6:.1f} MB, {removed:,} removed"
+        sys.stdout.write(f"{found.folder.name[:12]}  {said}\n")
+
+
+def _lock_renderer(words: Sequence[str]) -> None:
+    """Write down which code the renderer's version stands for, after raising it."""
+    parser = argparse.ArgumentParser("regrow lock-renderer", description=_lock_renderer.__doc__, allow_abbrev=False)
+    parser.add_argument("--same-images", action="store_true", help="the edit changes no image, so the version stays")
+    from regrow.plan.renderer_lock import write_lock
+
+    write_lock(parser.parse_args(words).same_images)
+
+
+TOOLS: dict[str, Command] = {
+    "plan": _plan,
+    "adopt": _adopt,
+    "discard": _discard,
+    "store": _store,
+    "schema": _schema,
+    "lock-renderer": _lock_renderer,
+}
+
+
+def _help() -> str:
+    verbs = {**{verb: command.__doc__ or "" for verb, command in TOOLS.items()}, **stages()}
+    width = max(map(len, verbs))
+    lines = [f"  {verb:<{width}}  {said.partition(chr(10))[0]}" for verb, said in verbs.items()]
+    head = (
+        "usage: regrow VERB [--help] [flags]\n\nAudit whether a concept erased from a diffusion model grows back.\n\n"
+    )
+    return head + "\n".join(lines) + "\n"

@@ -1,125 +1,79 @@
-# Images of every model under audit, each made once and scored by every judge. A job does both prompt sets of a concept, so
-# that it loads its model once; the pretrained model's preserved images serve all concepts and are a job of their own.
+# Images of every model under audit. A job is a group of models (those of one concept), a prompt set and a range of its rows, and
+# writes an index; the images themselves are in a store by content, which Snakemake does not know: a job draws what the store
+# lacks. Likewise scores, a job per judge.
+INDEX = "results/{world}/generate_images/{audit}/{prompt_set}/{group}/{part}.parquet"
 
 
 rule generate_images:
     input:
-        world=rules.get_world.output.world,
-        concept=pack_file("concept.yaml"),
-        prompts=prompts,
-        model=audited_model,
-        code=code_of("generate_images"),
+        wiring.job_inputs,
+        world=WORLD,
+        prompts=ancient(wiring.prompt_file),
     output:
-        # `update`: the file stays, and the stage makes only the images that are not in it.
-        images=update(
-            collect(
-                "results/generate_images/{{world}}/{{recipe}}/{{concept}}/{prompt_set}.parquet", prompt_set=PROMPT_SETS
-            )
-        ),
+        INDEX,
     log:
-        "logs/generate_images/{world}/{recipe}/{concept}.log",
+        "logs/generate_images/{world}/{audit}/{prompt_set}/{group}/{part}.log",
     benchmark:
-        "logs/generate_images/{world}/{recipe}/{concept}.tsv"
-    wildcard_constraints:
-        recipe=one_of(name for name in config["recipes"] if name != PRETRAINED),
+        "logs/generate_images/{world}/{audit}/{prompt_set}/{group}/{part}.tsv"
     conda:
-        "../../envs/regrow.yaml"
-    threads: 1
+        ENVIRONMENT
     resources:
-        mem_mb=4000,
-        gpu=GPU,
-        device=config["device"],
-        batch=config["generate_images"]["batch"],
-        runtime=240,
+        **DEVICE,
+        batch=PARAMS.generate_images.batch,
     params:
-        recipe=lambda wildcards: wildcards.get("recipe", PRETRAINED),
-        prompt_sets=lambda wildcards: wildcards.get("prompt_set", PROMPT_SETS),
-        n=config["generate_images"]["n"],
-        steps=config["generate_images"]["steps"],
-        guidance=config["generate_images"]["guidance"],
+        **wiring.job_params(),
+        store=subpath(output[0], ancestor=5),
     shell:
-        """
-        python -m regrow generate_images \
-            --world {input.world:q} \
-            --recipe {params.recipe:q} \
-            --concept {wildcards.concept:q} \
-            --prompt-sets {params.prompt_sets} \
-            --model {input.model:q} \
-            --n {params.n} \
-            --steps {params.steps} \
-            --guidance {params.guidance} \
-            --batch {resources.batch} \
-            --device {resources.device} \
-            --outs {output.images:q} \
-            >{log:q} 2>&1
-        """
-
-
-use rule generate_images as generate_pretrained_images with:
-    output:
-        images=update("results/generate_images/{world}/pretrained/{concept}/{prompt_set}.parquet"),
-    log:
-        "logs/generate_images/{world}/pretrained/{concept}_{prompt_set}.log",
-    benchmark:
-        "logs/generate_images/{world}/pretrained/{concept}_{prompt_set}.tsv"
+        "python -m regrow generate_images --world {input.world:q} --job {params.job:q} --store {params.store:q}/store"
+        " --sampler {params.sampler:q} --numerics {params.numerics:q} --batch {resources.batch}"
+        " --device {resources.device} --out {output:q} >{log:q} 2>&1"
 
 
 rule score_images:
     input:
-        world=rules.get_world.output.world,
-        judges=files_in(WORLD["judges"]),
-        concept=pack_file("concept.yaml"),
-        images=rules.generate_images.output.images,
-        code=code_of("score_images"),
+        world=WORLD,
+        index=INDEX,
+        judge=ancient(wiring.judge_files),
     output:
-        scores=collect(
-            "results/score_images/{{world}}/{{recipe}}/{{concept}}/{prompt_set}.parquet", prompt_set=PROMPT_SETS
-        ),
+        "results/{world}/score_images/{audit}/{judge}/{prompt_set}/{group}/{part}.parquet",
     log:
-        "logs/score_images/{world}/{recipe}/{concept}.log",
+        "logs/score_images/{world}/{audit}/{judge}/{prompt_set}/{group}/{part}.log",
     benchmark:
-        "logs/score_images/{world}/{recipe}/{concept}.tsv"
-    wildcard_constraints:
-        recipe=one_of(name for name in config["recipes"] if name != PRETRAINED),
+        "logs/score_images/{world}/{audit}/{judge}/{prompt_set}/{group}/{part}.tsv"
     conda:
-        "../../envs/regrow.yaml"
-    threads: 1
+        ENVIRONMENT
     resources:
-        mem_mb=4000,
-        gpu=GPU,
-        device=config["device"],
-        batch=config["score_images"]["batch"],
-        runtime=120,
+        **DEVICE,
+        batch=PARAMS.score_images.batch,
     params:
-        recipe=lambda wildcards: wildcards.get("recipe", PRETRAINED),
-        prompt_sets=lambda wildcards: wildcards.get("prompt_set", PROMPT_SETS),
-        chain=lambda wildcards: chain_of(wildcards.get("recipe", PRETRAINED)),
+        **wiring.judge_params("score_images"),
+        store=subpath(output[0], ancestor=6),
     shell:
-        """
-        python -m regrow score_images \
-            --world {input.world:q} \
-            --images {input.images:q} \
-            --recipe {params.recipe:q} \
-            --concept {wildcards.concept:q} \
-            --prompt-sets {params.prompt_sets} \
-            --chain {params.chain:q} \
-            --batch {resources.batch} \
-            --device {resources.device} \
-            --outs {output.scores:q} \
-            >{log:q} 2>&1
-        """
+        "python -m regrow score_images --world {input.world:q} --index {input.index:q} --judge {params.judge:q}"
+        " --name {wildcards.judge:q} --store {params.store:q}/store --batch {resources.batch}"
+        " --device {resources.device} --out {output:q} >{log:q} 2>&1"
 
 
-use rule score_images as score_pretrained_images with:
+rule score_sets:
     input:
-        world=rules.get_world.output.world,
-        judges=files_in(WORLD["judges"]),
-        concept=pack_file("concept.yaml"),
-        images=rules.generate_pretrained_images.output.images,
-        code=code_of("score_images"),
+        world=WORLD,
+        indexes=wiring.indexes,
+        judge=ancient(wiring.judge_files),
     output:
-        scores="results/score_images/{world}/pretrained/{concept}/{prompt_set}.parquet",
+        "results/{world}/score_sets/{audit}/{judge}/{prompt_set}/{group}.parquet",
     log:
-        "logs/score_images/{world}/pretrained/{concept}_{prompt_set}.log",
+        "logs/score_sets/{world}/{audit}/{judge}/{prompt_set}/{group}.log",
     benchmark:
-        "logs/score_images/{world}/pretrained/{concept}_{prompt_set}.tsv"
+        "logs/score_sets/{world}/{audit}/{judge}/{prompt_set}/{group}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        **DEVICE,
+        batch=PARAMS.score_images.batch,
+    params:
+        **wiring.judge_params("score_sets"),
+        store=subpath(output[0], ancestor=5),
+    shell:
+        "python -m regrow score_sets --world {input.world:q} --indexes {input.indexes:q} --judge {params.judge:q}"
+        " --name {wildcards.judge:q} --store {params.store:q}/store --batch {resources.batch}"
+        " --device {resources.device} --out {output:q} >{log:q} 2>&1"

@@ -1,38 +1,58 @@
-# The world: a base model with its judges, concept packs and prompts, told in one file.
+# The world: a base model, fetched where it is not shipped and looked over once. Everything hangs on world.json, so judges, concept
+# packs and prompts are no part of it: they are inputs of the rules that read them, and a new one leaves all other results alone.
 
 
-rule get_world:
-    input:
-        # Everything hangs on world.json, so only what it is a digest of is an input. Judges, concept packs and prompts
-        # are inputs of the rules that read them: a new one leaves all other results alone.
-        pipeline=files_in(WORLD["pipeline"]),
-        code=code_of("get_world"),
+rule fetch_world:
     output:
-        world="results/get_world/{world}/world.json",
+        "results/{world}/fetch_world/fetched.json",
     log:
-        "logs/get_world/{world}.log",
+        "logs/fetch_world/{world}.log",
     benchmark:
-        "logs/get_world/{world}.tsv"
+        "logs/fetch_world/{world}.tsv"
+    localrule: True  # nodes of a cluster may have no network
     conda:
-        "../../envs/regrow.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        gpu=0,
-        runtime=60,
+        ENVIRONMENT
     params:
-        pipeline=lambda wildcards: config["get_world"][wildcards.world]["pipeline"],
-        judges=lambda wildcards: config["get_world"][wildcards.world]["judges"],
-        concepts=lambda wildcards: config["get_world"][wildcards.world]["concepts"],
-        preserved=lambda wildcards: config["get_world"][wildcards.world]["preserved"],
+        **wiring.fetch_params(),
     shell:
-        """
-        python -m regrow get_world \
-            --world {wildcards.world:q} \
-            --pipeline {params.pipeline:q} \
-            --judges {params.judges:q} \
-            --concepts {params.concepts:q} \
-            --preserved {params.preserved:q} \
-            --out {output.world:q} \
-            >{log:q} 2>&1
-        """
+        "python -m regrow fetch_world --world {params.world:q} --name {wildcards.world:q} --lock {params.lock:q}"
+        " --out {output:q} >{log:q} 2>&1"
+
+
+rule fetch_prompts:
+    output:
+        "results/{world}/fetch_prompts/{name}.csv",
+    log:
+        "logs/fetch_prompts/{world}/{name}.log",
+    benchmark:
+        "logs/fetch_prompts/{world}/{name}.tsv"
+    wildcard_constraints:
+        name=one_of(AUDIT.world.fetch_prompts),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **wiring.fetch_prompts_params(),
+        folder=subpath(output[0], parent=True),
+    shell:
+        "python -m regrow fetch_prompts --origins {params.origins:q} --names {wildcards.name:q}"
+        " --folder {params.folder:q} >{log:q} 2>&1"
+
+
+rule index_world:
+    input:
+        ancient(wiring.pipeline_files()),
+    output:
+        WORLD,
+    log:
+        "logs/index_world/{world}.log",
+    benchmark:
+        "logs/index_world/{world}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        world=lambda _: wiring.world_argument(),
+        pipeline=wiring.pipeline_digest(),
+        code=wiring.code("index_world"),
+    shell:
+        "python -m regrow index_world --world {params.world:q} --out {output:q} >{log:q} 2>&1"

@@ -1,32 +1,56 @@
 """ConceptPrune: prune the skilled neurons of a concept (methods.md 2.1)."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from __future__ import annotations
 
-import torch
-from diffusers import StableDiffusionPipeline
-from diffusers.models.activations import GEGLU
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
 
 from regrow.errors import UserError
-from regrow.methods import Count, Guidance, Seed, Share
-from regrow.models import FFN2
+from regrow.methods import Count, Guidance, MethodOptions, Seed, Share
 
-ACTIVATION = ".ff.net.0"
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
+    from torch import Tensor
+
+    from regrow.concepts import Concept
+    from regrow.work import Work
+
+KIND = "pruning"
+
+
+class Options(MethodOptions):
+    """Options of `conceptprune`."""
+
+    skill_ratio: Share = Field(
+        description="Share of a row that one call may prune; ConceptPrune: 0.02 for objects, 0.01 for nudity"
+    )
+    calls: Count = Field(description="UNet calls that are looked at, from the noisiest; ConceptPrune: 10")
+    steps: Count = Field(
+        description="Sampling steps; they set the timesteps, of which the first are run; ConceptPrune: 50"
+    )
+    guidance: Guidance = Field(description="Scale of classifier-free guidance; ConceptPrune: 7.5")
+    seed: Seed = Field(description="Set again before every prompt; ConceptPrune: 0")
+    batch: Count = Field(
+        description="Prompts at once: changes time, memory and the last digits of the norms; ConceptPrune: 1"
+    )
+    release: Literal["filled", "multiplied"] = Field(
+        description="How a pruned entry becomes 0: filled with +0, or multiplied by 1 - mask as in the released code, "
+        "whose zeros keep the sign of the weight in their sign bit"
+    )
+
+    @model_validator(mode="after")
+    def _enough_steps(self) -> Options:
+        # A scheduler makes one call per step or, like PNDM, a few more.
+        if self.calls > self.steps:
+            raise ValueError(
+                f"{self.steps} steps make too few UNet calls to look at {self.calls}: lower calls or raise steps"
+            )
+        return self
 
 
 def conceptprune(
-    pipeline: StableDiffusionPipeline,
-    base_prompts: Sequence[str],
-    target_prompts: Sequence[str],
-    *,
-    skill_ratio: Share,
-    calls: Count,
-    steps: Count,
-    guidance: Guidance,
-    seed: Seed,
-    batch: Count,
+    pipeline: StableDiffusionPipeline, concept: Concept, options: Options, work: Work
 ) -> dict[str, Tensor]:
     """Find the FFN2 entries that serve a concept.
 
@@ -42,21 +66,13 @@ def conceptprune(
     Parameters
     ----------
     pipeline : StableDiffusionPipeline
-        The model; not changed.
-    base_prompts, target_prompts : sequence of str
-        Prompts without and with the concept, equally many, for norms are summed and not averaged.
-    skill_ratio : float
-        Share of a row that one call may prune, in (0, 1].
-    calls : int
-        UNet calls to look at, from the noisiest (a scheduler such as PNDM makes more calls than steps).
-    steps : int
-        Sampling steps; they set the timesteps, of which only the first `calls` are run.
-    guidance : float
-        Scale of classifier-free guidance, above 1.
-    seed : int
-        Set again before every prompt.
-    batch : int
-        Prompts at once, at least 1; norms are sums, so it changes no more than their rounding. Upstream: 1.
+        The base; not changed.
+    concept : Concept
+        Its prompts without and with the concept: equally many, for norms are summed and not averaged.
+    options : Options
+        See the class.
+    work : Work
+        Not used.
 
     Returns
     -------
@@ -66,124 +82,38 @@ def conceptprune(
     Raises
     ------
     UserError
-        Prompts that do not pair, options out of range, or fewer UNet calls than `calls`.
+        Prompts that do not pair, a share that takes no entry, or fewer UNet calls than `calls`.
     """
-    if not base_prompts or len(base_prompts) != len(target_prompts):
+    import torch
+
+    from regrow.erase._skill import column_norms, skilled
+    from regrow.model.names import is_ffn2
+
+    base, target = concept.base, concept.target
+    if not base or len(base) != len(target):
         raise UserError(
-            f"conceptprune needs as many base prompts as target prompts, got {len(base_prompts)} and "
-            f"{len(target_prompts)}: pair them in the concept pack"
-        )
-    if not 0 < skill_ratio <= 1 or calls < 1 or batch < 1:
-        raise UserError(
-            "conceptprune needs 0 < skill_ratio <= 1, calls >= 1 and batch >= 1, "
-            f"got {skill_ratio}, {calls} and {batch}: mend params.yaml"
-        )
-    if guidance <= 1:
-        raise UserError(
-            f"conceptprune reads both halves of classifier-free guidance, which guidance {guidance} switches off: "
-            "raise it above 1"
+            f"conceptprune needs as many base prompts as target prompts, got {len(base)} and {len(target)}: "
+            "pair them in the concept pack"
         )
     weights = {
-        name: weight.detach().float().abs() for name, weight in pipeline.unet.named_parameters() if name.endswith(FFN2)
+        f"unet.{name}": weight.detach().float().abs()
+        for name, weight in pipeline.unet.named_parameters()
+        if is_ffn2(name)
     }
-    top = {name: int(skill_ratio * weight.shape[1]) for name, weight in weights.items()}
+    top = {name: int(options.skill_ratio * weight.shape[1]) for name, weight in weights.items()}
     for name, count in top.items():
         if not count:
             raise UserError(
-                f"skill_ratio {skill_ratio} takes no entry of a row of {weights[name].shape[1]} in {name}: "
+                f"skill_ratio {options.skill_ratio} takes no entry of a row of {weights[name].shape[1]} in {name}: "
                 f"raise it to at least 1/{weights[name].shape[1]}"
             )
-    sampler = {"steps": steps, "guidance": guidance, "seed": seed}
-    base = _column_norms(pipeline, base_prompts, calls, batch, sampler)
-    target = _column_norms(pipeline, target_prompts, calls, batch, sampler)
+    sampler = {"steps": options.steps, "guidance": options.guidance, "seed": options.seed}
+    base_norms = column_norms(pipeline, base, options.calls, options.batch, sampler)
+    target_norms = column_norms(pipeline, target, options.calls, options.batch, sampler)
     masks = {}
     for name, weight in weights.items():
         mask = torch.zeros_like(weight, dtype=torch.bool)
-        for call in range(calls):
-            mask |= _skilled(weight, base[call][name], target[call][name], top[name])
+        for call in range(options.calls):
+            mask |= skilled(weight, base_norms[call][name], target_norms[call][name], top[name])
         masks[name] = mask.cpu()
     return masks
-
-
-def _skilled(weight: Tensor, base: Tensor, target: Tensor, count: int) -> Tensor:
-    """Mark the `count` largest of each row of |W| n_target that exceed |W| n_base; the first column wins a tie."""
-    score = weight * target
-    order = score.argsort(dim=1, descending=True, stable=True)[:, :count]
-    in_top = torch.zeros_like(score, dtype=torch.bool).scatter_(1, order, True)
-    return in_top & (score > weight * base)
-
-
-def _column_norms(
-    pipeline: StableDiffusionPipeline, prompts: Sequence[str], calls: int, batch: int, sampler: dict[str, Any]
-) -> list[dict[str, Tensor]]:
-    """Return n, [4d] in float32, for each of the first UNet calls and each FFN2 name, accumulated over `prompts`."""
-    with _recording(pipeline.unet, calls) as recorder:
-
-        def stop_early(
-            pipe: StableDiffusionPipeline, _step: int, _timestep: int, tensors: dict[str, Tensor]
-        ) -> dict[str, Tensor]:
-            pipe._interrupt = recorder.call >= calls
-            return tensors
-
-        for first in range(0, len(prompts), batch):
-            part = list(prompts[first : first + batch])
-            recorder.call = 0
-            pipeline(
-                part,
-                num_inference_steps=sampler["steps"],
-                guidance_scale=sampler["guidance"],
-                generator=[torch.Generator("cpu").manual_seed(sampler["seed"]) for _ in part],
-                output_type="latent",
-                callback_on_step_end=stop_early,
-            )
-            if recorder.call < calls:
-                raise UserError(
-                    f"{sampler['steps']} steps make {recorder.call} UNet calls, fewer than the {calls} that "
-                    "conceptprune is to look at: lower calls or raise steps"
-                )
-    return [{name: squares.sqrt() for name, squares in layers.items()} for layers in recorder.squares]
-
-
-class _Recorder:
-    """Sums of squared, row-normalised GEGLU outputs per UNet call and layer; holds no activation.
-
-    Attributes
-    ----------
-    call : int
-        UNet calls begun since it was last set to 0.
-    squares : list of dict of Tensor
-        ``squares[call][FFN2 name]``, [4d] in float32.
-    """
-
-    def __init__(self, calls: int) -> None:
-        self.call = 0
-        self.squares: list[dict[str, Tensor]] = [{} for _ in range(calls)]
-
-    def count(self, *_: object) -> None:
-        self.call += 1
-
-    def add(self, name: str, activations: Tensor) -> None:
-        if self.call > len(self.squares):
-            return
-        rows = nn.functional.normalize(activations.detach().flatten(0, -2).float(), dim=1, eps=1e-12)
-        squares = rows.square_().sum(0)
-        layers = self.squares[self.call - 1]
-        layers[name] = layers[name] + squares if name in layers else squares
-
-
-@contextmanager
-def _recording(unet: nn.Module, calls: int) -> Iterator[_Recorder]:
-    """Record the GEGLU modules of a UNet for the length of a ``with`` block."""
-    recorder = _Recorder(calls)
-    handles = [unet.register_forward_pre_hook(recorder.count)]
-    try:
-        for path, module in unet.named_modules():
-            if isinstance(module, GEGLU) and path.endswith(ACTIVATION):
-                name = path.removesuffix(ACTIVATION) + FFN2
-                handles.append(
-                    module.register_forward_hook(lambda _module, _inputs, output, name=name: recorder.add(name, output))
-                )
-        yield recorder
-    finally:
-        for handle in handles:
-            handle.remove()

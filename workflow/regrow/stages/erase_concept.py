@@ -1,51 +1,76 @@
 """Stage `erase_concept`: take one concept out of a world's model. The publisher's side of the wall."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from regrow.concepts import read_concept
-from regrow.erase import erase
-from regrow.errors import UserError
-from regrow.models import load_pipeline, save_delta, write_tensors
-from regrow.worlds import read_world
+from regrow.erase._changes import run_eraser
+from regrow.errors import UserError, nearest
+from regrow.methods import load_method, parse_options
+from regrow.model.masks import Erased, write_erased
+from regrow.model.pipelines import load_base
+from regrow.model.publishing import changed_tensors
+from regrow.work import Work
+from regrow.world import read_world
+
+log = logging.getLogger(__name__)
 
 
 def run(
-    world: Path, concept: str, method: str, options: dict[str, Any], mask_out: Path, out: Path, device: str
+    world: Path, concept: str, method: str, options: dict[str, Any], eraser: str, work: Path, device: str, out: Path
 ) -> None:
-    """Erase a concept; write the erased model and, apart from it, the mask.
+    """Erase a concept; write masks and new values, which nobody but the publisher has.
 
     Parameters
     ----------
     world : Path
-        world.json of get_world.
+        world.json of index_world.
     concept : str
-        A concept of that world.
+        A concept pack of that world.
     method : str
-        An eraser; see `regrow.erase`.
+        An eraser, a file of regrow/erase.
     options : dict
-        The eraser's own options.
-    mask_out : Path
-        Safetensors of bool masks by weight name, True = pruned. Nobody but the publisher has it.
-    out : Path
-        The erased model as a delta: all FFN2 weights, float32.
+        The eraser's options, all of them.
+    eraser : str
+        Name of the entry, for the record.
+    work : Path
+        Scratch folder of a training eraser.
     device : str
-        Where to compute, e.g. `cpu` or `cuda`.
+        Where to compute, e.g. cpu or cuda.
+    out : Path
+        erased.safetensors; see regrow.model.masks.
 
     Raises
     ------
     UserError
-        Unknown concept, eraser or option, a pipeline that changed, or an eraser that changes nothing.
+        Unknown concept, eraser or option, a broken base, or an eraser that changes nothing.
     """
-    place = read_world(world)
-    pack = read_concept(place.concept(concept))
-    pipeline = load_pipeline(place.pipeline, device=device)
-    before = pipeline.unet.state_dict()
-    erased = erase(method, pipeline, pack.base, pack.target, **options)
-    if all(tensor.equal(before[name].cpu().float()) for name, tensor in erased.weights.items()):
+    parsed = parse_options("erase_concept", method, options)
+    index = read_world(world)
+    packs = sorted(path.parent.name for path in index.concepts.glob("*/concept.yaml"))
+    if concept not in packs:
+        raise UserError(f"world '{index.name}' has no concept '{concept}': {nearest(concept, packs)}")
+    pack = read_concept(index.concepts / concept)
+    tensors, mask = run_eraser(load_base(index.pipeline, device), pack, method, parsed, Work(work, device))
+    recipe = {
+        "world": index.name,
+        "concept": concept,
+        "kind": load_method("erase_concept", method).KIND,
+        "eraser": {"name": eraser, "method": method, **parsed.model_dump(mode="json")},
+    }
+    erased = Erased(tensors, mask, index.base, recipe, getattr(parsed, "release", "filled"))
+    changed = changed_tensors(erased, index.pipeline)
+    if not changed:
         raise UserError(
-            f"eraser '{method}' found nothing to change for concept '{concept}': raise its strength or mend its prompts"
+            f"eraser '{eraser}' found nothing to change for concept '{concept}': raise its strength or mend its prompts"
         )
-    recipe = {"world": place.name, "concept": concept, "eraser": {"method": method, **options}}
-    write_tensors(mask_out, erased.mask, {"base": place.pipeline_digest, "recipe": recipe})
-    save_delta(out, erased.weights, place.pipeline_digest, recipe)
+    for name, layer in mask.items():
+        if not layer.any():
+            log.warning("%s: nothing is pruned", name)
+        for axis, line in ((0, "column(s)"), (1, "row(s)")):
+            if gone := int(layer.flatten(1).all(axis).sum()) if layer.ndim > 1 else 0:
+                log.warning("%s: %d %s pruned as a whole, which no attacker can complete", name, gone, line)
+    pruned, size = sum(int(layer.sum()) for layer in mask.values()), sum(layer.numel() for layer in mask.values())
+    log.info("%s: %d tensors changed, %d of %d entries pruned", concept, len(changed), pruned, size)
+    write_erased(out, erased)

@@ -1,193 +1,223 @@
-"""Stage `generate_images`: the images of one model, only those that are missing; it loads the model once for all."""
+"""Stage `generate_images`: the images of a group of models for rows of a prompt set; it draws only what is missing."""
 
-import hashlib
-import json
+from __future__ import annotations
+
+import importlib.metadata
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from regrow.concepts import ERASED, read_concept
+from regrow import __version__
+from regrow.concepts import check_auditable, read_concept
 from regrow.errors import UserError
-from regrow.files import write_then_rename
-from regrow.generate import Sampler, generate, image_key, means_digest, versions
-from regrow.models import load_delta, load_pipeline
-from regrow.prompts import Prompt, erased_rows, preserved_rows, read_prompts
-from regrow.worlds import World, read_world
+from regrow.images.index import write_index
+from regrow.images.job import CellJob, Job, prompt_file, read_job, rows_of
+from regrow.images.prompts import Prompt, check_screened, distinct
+from regrow.images.renderer import LIBRARIES, RENDERER_VERSION, Numerics, Sampler, draw, image_key, provenance
+from regrow.images.store import ImageStore
+from regrow.io.files import file_digest
+from regrow.model.deltas import Delta, Swapper, read_delta
+from regrow.model.pipelines import base_digest, load_base
+from regrow.model.records import read_record
+from regrow.world import World, read_world
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
 
 log = logging.getLogger(__name__)
 
-SHARED = "any"  # the concept name of the pretrained model's preserved images, which serve every concept
-SCHEMA = pa.schema(
-    [
-        ("case", pa.int64()),
-        ("prompt", pa.string()),
-        ("label", pa.string()),
-        ("seed", pa.int64()),
-        ("key", pa.string()),
-        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
-        ("digest", pa.string()),
-    ]
-)
+ANY = "any"  # the concept of the pretrained model that serves every concept
 
 
 def run(
     world: Path,
-    recipe: str,
-    concept: str,
-    prompt_sets: list[str],
-    model: Path | None,
-    n: int,
-    steps: int,
-    guidance: float,
+    job: dict[str, Any],
+    store: Path,
+    sampler: dict[str, Any],
+    numerics: dict[str, Any],
     batch: int,
     device: str,
-    outs: list[Path],
+    out: Path,
 ) -> None:
-    """Generate the images of one model and concept; those that `outs` or an interrupted run already hold are kept.
+    """Draw what the store lacks and write the index of a job's images.
 
     Parameters
     ----------
     world : Path
-        world.json of get_world.
-    recipe : str
-        Name of the recipe; told in the metadata.
-    concept : str
-        A concept of the world, or ``any`` for preserved images of the pretrained model.
-    prompt_sets : list of str
-        ``erased``, ``preserved`` or both.
-    model : Path, optional
-        Delta of the model under audit; the pretrained model without it.
-    n : int
-        Images.
-    steps : int
-        Sampling steps.
-    guidance : float
-        Scale of classifier-free guidance.
+        world.json of index_world.
+    job : dict
+        See `regrow.images.job.Job`.
+    store : Path
+        The world's store; images go to ``images`` in it, whatever becomes of the job.
+    sampler : dict
+        ``steps`` and ``guidance``.
+    numerics : dict
+        ``dtype``; ``vae_tiling`` and ``compiled``, false where they are not given.
     batch : int
-        Images at once.
+        Images at once; changes time and memory only.
     device : str
-        For example `cpu` or `cuda`.
-    outs : list of Path
-        One Parquet file per prompt set: case, prompt, label, seed, key, image (PNG), digest.
+        For example ``cpu`` or ``cuda``.
+    out : Path
+        The index, `regrow.images.index.INDEX`, in the order of the job's cells, then of the prompt set's file.
 
     Raises
     ------
     UserError
-        Too few prompts, a delta of another base, damaged files.
+        Too few or broken prompts, a delta of another base or without its record, a model that draws NaN, or what may
+        not be drawn unscreened.
     """
-    place = read_world(world)
-    wanted = {out: prompt_rows(place, concept, name, n) for name, out in zip(prompt_sets, outs, strict=True)}
-    model_digest = place.pipeline_digest
-    if model is not None:
-        model_digest = load_delta(model).digest
-    pipeline = load_pipeline(place.pipeline, model, device)
-    sampler = Sampler(type(pipeline.scheduler).__name__, steps, guidance)
-    metadata = {
-        "recipe": recipe,
-        "model_digest": model_digest,
-        "base_digest": place.pipeline_digest,
-        "sampler": {"scheduler": sampler.scheduler, "steps": steps, "guidance": guidance},
-        "versions": versions(),
-    }
-    means = means_digest(place.pipeline)
-    for out, rows in wanted.items():
-        log.info("%s, %s, %s: %d images", recipe, concept, out.stem, len(rows))
-        _fill(
-            out,
-            rows,
-            lambda row: image_key(model_digest, means, row, sampler),
-            lambda missing: generate(pipeline, missing, sampler, batch),
-            metadata,
-        )
-
-
-def _fill(
-    out: Path,
-    rows: list[Prompt],
-    key_of: Callable[[Prompt], str],
-    draw: Callable[[list[Prompt]], Iterator[list[tuple[Prompt, bytes]]]],
-    metadata: dict[str, Any],
-) -> None:
-    """Write the images of `rows` to `out`, drawing those that neither it nor an interrupted run holds.
-
-    Images of later cases stay where they are still those that would be drawn: a run that asks for fewer loses none.
-    """
-    partial = out.with_name(f".{out.name}.part")
-    found = [*_images(out), *_images(partial)]
-    made = {key: png for row, key, png in found if key == key_of(row)}
-    last = max(row.case for row in rows)
-    later = {row.case: row for row, key, _ in found if row.case > last and key in made}
-    rows = [*rows, *(later[case] for case in sorted(later))]
-    keys = {row: key_of(row) for row in rows}
-    missing = [row for row in rows if keys[row] not in made]
-    log.info("%d to make", len(missing))
-    started, done = time.monotonic(), 0
-    for part in draw(missing):
-        made.update((keys[row], png) for row, png in part)
-        done += len(part)
-        _write(partial, [row for row in rows if keys[row] in made], keys, made, metadata)
-        rate = done / (time.monotonic() - started)
-        log.info("%d of %d images, %.0f s left", done, len(missing), (len(missing) - done) / rate)
-    _write(out, rows, keys, made, metadata)
-    partial.unlink(missing_ok=True)
-
-
-def prompt_rows(world: World, concept: str, prompt_set: str, n: int) -> list[Prompt]:
-    """Return the rows of one prompt set of a concept.
-
-    Raises
-    ------
-    UserError
-        An unknown concept or prompt set, or too few prompts.
-    """
-    if prompt_set == "preserved":
-        label = None if concept == SHARED else read_concept(world.concept(concept)).label
-        return preserved_rows(read_prompts(world.preserved), n, world.preserved, label)
-    if prompt_set == "erased":
-        path = world.concept(concept) / ERASED
-        return erased_rows(read_prompts(path), n, path, read_concept(world.concept(concept)).label)
-    raise UserError(f"there is no prompt set '{prompt_set}': valid are erased, preserved")
-
-
-def _images(path: Path) -> list[tuple[Prompt, str, bytes]]:
-    """Return rows, keys and PNG files; a file that is absent or damaged has none, and its images are made anew."""
-    try:
-        columns = ["case", "prompt", "seed", "label", "key", "image", "digest"]
-        table = pq.read_table(path, columns=columns, partitioning=None).to_pylist()
-    except (FileNotFoundError, pa.ArrowException, OSError):
-        return []
-    return [
-        (Prompt(row["case"], row["prompt"], row["seed"], row["label"]), row["key"], row["image"]["bytes"])
-        for row in table
-        if _digest(row["image"]["bytes"]) == row["digest"]
-    ]
-
-
-def _write(
-    path: Path, rows: list[Prompt], keys: dict[Prompt, str], made: dict[str, bytes], metadata: dict[str, Any]
-) -> None:
-    table = pa.Table.from_pylist(
-        [
+    place, asked = read_world(world), read_job(job)
+    check_screened(asked.prompt_set)
+    for concept in sorted({cell.concept for cell in asked.cells} - {ANY}):
+        check_auditable(read_concept(place.concepts / concept), place.concepts / concept)
+    rows = [rows_of(asked, cell, place.concepts) for cell in asked.cells]
+    artist = _Artist(place, store, _sampler(place, sampler), _numerics(numerics), batch, device)
+    index: list[dict[str, Any]] = []
+    models: dict[str, str | None] = {}
+    for cell, wanted in zip(asked.cells, rows, strict=True):
+        # One delta at a time: a group may hold dozens, each of hundreds of megabytes.
+        delta = None if cell.model is None else _read_model(cell.model, place)
+        digest = delta.digest if delta else place.base
+        models[digest] = models.get(digest) or _record_digest(cell, digest)
+        keys = {row: artist.key(digest, row) for row in wanted}
+        digests = artist.draw(delta, wanted, " / ".join(cell.address.values()))
+        index += [
             {
-                "case": row.case,
-                "prompt": row.prompt,
-                "label": row.label,
-                "seed": row.seed,
+                **cell.address,
+                "prompt_set": asked.prompt_set.name,
+                **asdict(row),
                 "key": keys[row],
-                "image": {"bytes": made[keys[row]], "path": None},
-                "digest": _digest(made[keys[row]]),
+                "digest": digests[keys[row]],
+                "model": digest,
             }
-            for row in rows
-        ],
-        schema=SCHEMA.with_metadata({"regrow": json.dumps(metadata, sort_keys=True)}),
-    )
-    write_then_rename(path, lambda temporary: pq.write_table(table, temporary))
+            for row in wanted
+        ]
+    write_index(out, index, _metadata(asked, place, artist, models, index))
+    log.info("%s: %d rows, %d images drawn", out, len(index), artist.drawn)
 
 
-def _digest(png: bytes) -> str:
-    return hashlib.sha256(png).hexdigest()
+class _Artist:
+    """Draw what the store lacks; the pipeline is loaded when something is, and once for all models."""
+
+    def __init__(
+        self, world: World, store: Path, sampler: Sampler, numerics: Numerics, batch: int, device: str
+    ) -> None:
+        self.world, self.sampler, self.numerics, self.drawn = world, sampler, numerics, 0
+        self._batch, self._device, self._store = batch, device, ImageStore(store / "images")
+
+    def key(self, model: str, row: Prompt) -> str:
+        """Return the key of a row's image."""
+        return image_key(model, self.world.settings, row, self.sampler, self.numerics)
+
+    def draw(self, delta: Delta | None, rows: Sequence[Prompt], name: str) -> dict[str, str]:
+        """Return key and digest of every row's image, drawing those that are not in the store."""
+        model = delta.digest if delta else self.world.base
+        found = self._store.find(model, [self.key(model, row) for row in rows])
+        missing = [row for row in distinct(rows) if self.key(model, row) not in found]
+        log.info("%s: %d rows, %d images to draw", name, len(rows), len(missing))
+        if not missing:
+            return found
+        self._swapper.put(delta)
+        started, done = time.monotonic(), 0
+        with self._store.writer(model, provenance(self._device)) as writer:
+            for part in draw(self._swapper.pipeline, missing, self.sampler, self._batch):
+                found |= writer.write([(self.key(model, row), png) for row, png in part])
+                done += len(part)
+                rate = done / (time.monotonic() - started)
+                log.info("%d of %d images, %.0f s left", done, len(missing), (len(missing) - done) / rate)
+        self.drawn += done
+        return found
+
+    @cached_property
+    def _swapper(self) -> Swapper:
+        if base_digest(self.world.pipeline) != self.world.base:
+            raise UserError(
+                f"the weights in {self.world.pipeline} are not those of world.json any more: run index_world again"
+            )
+        return Swapper(_load(self.world, self.numerics, self._device), self.world.base)
+
+
+def _load(world: World, numerics: Numerics, device: str) -> StableDiffusionPipeline:
+    pipeline = load_base(world.pipeline, device, numerics.dtype)
+    if numerics.vae_tiling:
+        pipeline.vae.enable_tiling()
+    if numerics.compiled:
+        pipeline.unet.compile()  # in place, so that weights keep their names
+    return pipeline
+
+
+def _sampler(world: World, sampler: dict[str, Any]) -> Sampler:
+    return Sampler(world.scheduler, int(sampler["steps"]), float(sampler["guidance"]))
+
+
+def _numerics(numerics: dict[str, Any]) -> Numerics:
+    return Numerics(**{"vae_tiling": False, "compiled": False, **numerics})
+
+
+def _read_model(path: Path, world: World) -> Delta:
+    delta = read_delta(path)
+    if delta.base != world.base:
+        raise UserError(
+            f"{path} belongs to base {delta.base[:12]}, not to world '{world.name}' ({world.base[:12]}): make it again"
+        )
+    return delta
+
+
+def _record_digest(cell: CellJob, model: str) -> str | None:
+    """Return the digest of what was done to a model; a record of another model is a UserError."""
+    if cell.record is None:
+        return None
+    record = read_record(cell.record)
+    if record["model"] != model:
+        raise UserError(
+            f"{cell.record} is of model {record['model'][:12]}, but {cell.model} is {model[:12]}: make both again with "
+            f"`snakemake --force {cell.model}`"
+        )
+    return file_digest(cell.record)
+
+
+def _metadata(
+    job: Job, world: World, artist: _Artist, models: dict[str, str | None], index: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the settings that made the images, all of which decide what they are but `versions`."""
+    file = prompt_file(job, job.cells[0], world.concepts)
+    return {
+        "world": world.name,
+        "base": world.base,
+        "settings": world.settings,
+        "sampler": asdict(artist.sampler),
+        "numerics": asdict(artist.numerics),
+        "renderer": RENDERER_VERSION,
+        "prompt_set": {**job.prompt_set.model_dump(mode="json"), "digest": file_digest(file)},
+        "audit": job.audit,
+        "group": job.group,
+        "part": job.part,
+        "models": models,
+        "learned": {cell.prompts.as_posix(): file_digest(cell.prompts) for cell in job.cells if cell.prompts},
+        "truncated": _count_truncated(world, [row["prompt"] for row in index]),
+        "versions": {"regrow": __version__, **{name: importlib.metadata.version(name) for name in LIBRARIES}},
+    }
+
+
+def _count_truncated(world: World, prompts: Sequence[str]) -> int:
+    """Return how many rows have a prompt of which the text encoder sees the beginning only, and say so in the log."""
+    from transformers import CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(world.pipeline / "tokenizer", local_files_only=True)
+    once = sorted(set(prompts))
+    lengths = map(len, tokenizer(once, truncation=False, verbose=False).input_ids)
+    long = {prompt for prompt, length in zip(once, lengths, strict=True) if length > world.tokens}
+    count = sum(prompt in long for prompt in prompts)
+    if long:
+        log.warning(
+            "%d of %d rows have a prompt of more than %d tokens, of which the rest is not drawn, e.g. %s",
+            count,
+            len(prompts),
+            world.tokens,
+            ascii(min(long)[:80]),
+        )
+    return count

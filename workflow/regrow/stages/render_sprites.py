@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from regrow.world.sprites import render_sprites
+from regrow.emoji.sprites import render_sprites
 
 
 def run(packages: Path, out: Path) -> None:

@@ -1,172 +1,119 @@
-"""Stage `score_images`: every judge looks at every image of one model and concept; one row per image."""
+"""Stage `score_images`: a judge looks at every image of an index that it has not seen before; one row per image."""
 
-import importlib.metadata
-import io
-import json
+from __future__ import annotations
+
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from PIL import Image, UnidentifiedImageError
 
-from regrow import __version__
-from regrow.concepts import read_concept
-from regrow.errors import UserError
-from regrow.files import digest, write_then_rename
-from regrow.judge import Protocol
-from regrow.judge.classifier import Classifier, load_classifier
-from regrow.judge.clip_similarity import ClipSimilarity, load_clip
-from regrow.paper.parquet import read_parquet
-from regrow.worlds import read_world
+from regrow.images.index import ADDRESS, INDEX, check_index, prompt_of, read_index
+from regrow.images.prompts import same_text
+from regrow.images.store import ImageStore, ScoreStore
+from regrow.io.parquet import write_table
+from regrow.judge._scoring import (
+    batches,
+    check_labels,
+    check_per,
+    checked,
+    columns_of,
+    score_key,
+    score_metadata,
+    scores_folder,
+)
+from regrow.judges import Judge, JudgeProtocol, read_protocol
+from regrow.world import read_world
 
 log = logging.getLogger(__name__)
 
-SCHEMA = pa.schema(
-    [
-        ("concept", pa.string()),
-        ("recipe", pa.string()),
-        ("prompt_set", pa.string()),
-        ("case", pa.int64()),
-        ("prompt", pa.string()),
-        ("label", pa.string()),
-        ("seed", pa.int64()),
-        ("digest", pa.string()),
-        ("top1", pa.string()),
-        ("top5", pa.list_(pa.string())),
-        ("confidence", pa.float64()),
-        ("correct", pa.bool_()),
-        ("style", pa.string()),
-        ("style_confidence", pa.float64()),
-        ("clip_similarity", pa.float64()),
-    ]
-)
+FROM_INDEX = [name for name in INDEX.names if name != "key"]
 
 
-def run(
-    world: Path,
-    images: list[Path],
-    recipe: str,
-    concept: str,
-    prompt_sets: list[str],
-    chain: dict[str, Any],
-    batch: int,
-    device: str,
-    outs: list[Path],
-) -> None:
-    """Judge the images of one model and concept; the judges are loaded once for all prompt sets.
+def run(world: Path, index: Path, judge: Path, name: str, store: Path, batch: int, device: str, out: Path) -> None:
+    """Judge the images of an index that were not judged before, and write the scores of all.
 
     Parameters
     ----------
     world : Path
-        world.json of get_world; names the judges.
-    images : list of Path
-        One Parquet file of generate_images per prompt set.
-    recipe : str
-        Name of the recipe.
-    concept : str
-        A concept of the world, or ``any`` for the pretrained model's preserved images.
-    prompt_sets : list of str
-        ``erased``, ``preserved`` or both.
-    chain : dict
-        The recipe's chain with all options; told in the metadata.
+        world.json of index_world.
+    index : Path
+        Of generate_images.
+    judge : Path
+        Folder of the judge.
+    name : str
+        What the world calls it.
+    store : Path
+        The world's store: images are read from it, scores kept in it.
     batch : int
         Images at once; changes time and memory only.
     device : str
-        For example `cpu` or `cuda`.
-    outs : list of Path
-        One Parquet file per prompt set, one row per image.
+        For example ``cpu`` or ``cuda``.
+    out : Path
+        Parquet: the index without keys, and the judge's columns; with a first label (``top1``), and prompts that have
+        labels, also ``correct``.
 
     Raises
     ------
     UserError
-        A label that the judge does not know, or an image or judge that is damaged. A judge that fails is an error and
-        never counts as "erased".
+        A label that the judge does not know, an index that lies, or an image or judge that is damaged.
     """
-    place = read_world(world)
-    judges = Judges(
-        load_classifier(place.judge("object"), device),
-        load_classifier(place.judge("style"), device) if place.has_judge("style") else None,
-        load_clip(place.judge("clip"), device),
-    )
-    columns = [field for field in SCHEMA if judges.style or not field.name.startswith("style")]
-    for source, prompt_set, out in zip(images, prompt_sets, outs, strict=True):
-        # What must stay are objects, whatever was erased.
-        kind = read_concept(place.concept(concept)).kind if prompt_set == "erased" else "object"
-        if getattr(judges, kind, None) is None:
-            raise UserError(
-                f"concept '{concept}' is of kind {kind}, which no judge of world '{place.name}' sees: add one"
-            )
-        rows, made = read_parquet(source, ("case", "prompt", "label", "seed", "image", "digest"))
-        told = {"concept": concept, "recipe": recipe, "prompt_set": prompt_set}
-        scored = [{**told, **row} for row in _judge(rows, judges, kind, batch, source)]
-        metadata = {
-            **{key: made.get(key) for key in ("model_digest", "base_digest", "sampler")},
-            "recipe": {"name": recipe, **chain},
-            "protocol": {name: _told(judge.protocol) for name, judge in vars(judges).items() if judge},
-            "versions": {
-                **made.get("versions", {}),
-                "regrow": __version__,
-                **{name: importlib.metadata.version(name) for name in ("torchvision", "open_clip_torch")},
-            },
-        }
-        schema = pa.schema(columns, {"regrow": json.dumps(metadata, sort_keys=True)})
-        table = pa.Table.from_pylist(scored, schema=schema)
-        write_then_rename(out, lambda temporary, table=table: pq.write_table(table, temporary))  # type: ignore[misc]
-        log.info("%s, %s, %s: %d images judged", recipe, concept, prompt_set, len(scored))
+    asked, protocol = read_index(index), read_protocol(judge)
+    check_index(asked, read_world(world))
+    check_per(protocol, "image", "score_sets")
+    check_labels(protocol, asked)
+    critic = _Critic(protocol, name, store, batch, device)
+    keys = [score_key([row], critic.digest, protocol.module.NEEDS) for row in asked.rows]
+    models: dict[str, dict[str, dict[str, Any]]] = {}
+    for key, row in zip(keys, asked.rows, strict=True):
+        models.setdefault(row["model"], {})[key] = row
+    # Equal images of a model are judged once.
+    found = {model: critic.score(model, rows) for model, rows in models.items()}
+    labelled = "top1" in protocol.module.COLUMNS and asked.metadata["prompt_set"]["labels"] != "none"
+    scored = []
+    for key, row in zip(keys, asked.rows, strict=True):
+        scores = found[row["model"]][key]
+        correct = {"correct": same_text(scores["top1"]) == same_text(row["label"])} if labelled else {}
+        scored.append({**{column: row[column] for column in FROM_INDEX}, **scores, **correct})
+    fields = [INDEX.field(column) for column in FROM_INDEX] + list(columns_of(protocol.module))
+    schema = pa.schema([*fields, ("correct", pa.bool_())] if labelled else fields)
+    write_table(out, pa.Table.from_pylist(scored, schema), score_metadata(asked, name, protocol, critic.digest))
+    log.info("%s: %d rows, %d images judged", out, len(scored), critic.judged)
 
 
-@dataclass(frozen=True)
-class Judges:
-    """The judges of a world, loaded; a world without styles has none for them."""
+class _Critic:
+    """Judge what the store of scores lacks; the judge is loaded when something is, and once for all models."""
 
-    object: Classifier
-    style: Classifier | None
-    clip: ClipSimilarity
+    def __init__(self, protocol: JudgeProtocol, name: str, store: Path, batch: int, device: str) -> None:
+        self.protocol, self.digest, self.judged = protocol, protocol.digest(), 0
+        self._batch, self._device = batch, device
+        self._images = ImageStore(store / "images")
+        self._scores = ScoreStore(scores_folder(store, name), columns_of(protocol.module))
 
+    def score(self, model: str, rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return, by key, the scores of a model's images; `rows` has an index row for each key."""
+        found = self._scores.find(model, rows)
+        missing = {key: row for key, row in rows.items() if key not in found}
+        if not missing:
+            return found
+        keys, waiting = list(missing), list(missing.values())
+        log.info("%s: %d images to judge", " / ".join(waiting[0][column] for column in ADDRESS), len(waiting))
+        images = self._images.read(model, [(row["key"], row["digest"]) for row in waiting])
+        with self._scores.writer(model, {"protocol": self.protocol.describe(), "device": self._device}) as writer:
+            first = 0
+            for pictures in batches(images, self._batch):
+                part = slice(first, first + len(pictures))
+                self._judge.reset()
+                self._judge.update(pictures, [prompt_of(row) for row in waiting[part]])
+                said = checked(self._judge.compute(), len(pictures), self.protocol)
+                writer.write([{"key": key, **scores} for key, scores in zip(keys[part], said, strict=True)])
+                found |= dict(zip(keys[part], said, strict=True))
+                first += len(pictures)
+        self.judged += first
+        return found
 
-def _judge(rows: list[dict[str, Any]], judges: Judges, kind: str, batch: int, source: Path) -> Iterator[dict[str, Any]]:
-    """Yield one row of scores per image; the judge of `kind` says what is on it."""
-    for label in sorted({row["label"] for row in rows}):
-        getattr(judges, kind).require_label(label)
-    for first in range(0, len(rows), batch):
-        part = rows[first : first + batch]
-        pictures = [_decode(row["image"]["bytes"], source, row["case"]) for row in part]
-        opinions = {name: judge(pictures) for name in ("object", "style") if (judge := getattr(judges, name))}
-        similarities = judges.clip(pictures, [row["prompt"] for row in part])
-        for number, (row, seen, similarity) in enumerate(zip(part, opinions[kind], similarities, strict=True)):
-            scores = {
-                **{key: row[key] for key in ("case", "prompt", "label", "seed", "digest")},
-                "top1": seen.top5[0],
-                "top5": seen.top5,
-                "confidence": seen.confidence,
-                "correct": seen.top5[0] == row["label"],
-                "clip_similarity": similarity,
-            }
-            if judges.style:
-                style = opinions["style"][number]
-                scores |= {"style": style.top5[0], "style_confidence": style.confidence}
-            yield scores
-
-
-def _decode(png: bytes, path: Path, case: int) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(png)).convert("RGB")
-    except (UnidentifiedImageError, OSError) as error:
-        raise UserError(
-            f"{path}: the image of case {case} is damaged: delete the file and generate it again"
-        ) from error
-
-
-def _told(protocol: Protocol) -> dict[str, Any]:
-    """Return a protocol as it is printed: how many labels instead of all of them, and the digest of the weights."""
-    settings = protocol.settings
-    told = {key: value for key, value in settings.items() if key != "labels"}
-    if "labels" in settings:
-        told["labels"] = len(settings["labels"])
-    if str(settings.get("weights", "")).endswith(".safetensors"):
-        told["weights_digest"] = digest(protocol.folder / settings["weights"])
-    return told
+    @cached_property
+    def _judge(self) -> Judge:
+        loaded: Judge = self.protocol.module.Judge(self.protocol, self._device)
+        return loaded

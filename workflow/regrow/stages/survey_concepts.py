@@ -1,28 +1,39 @@
 """Stage `survey_concepts`: try eraser settings on many concepts, before any attack; writes one row per trial."""
 
 import csv
+import hashlib
 import io
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from regrow.concepts import ERASED, Concept, read_concept
+from regrow.concepts import Concept, read_concept
+from regrow.dependencies import code_digest
+from regrow.emoji.measure import load_classifier
+from regrow.emoji.survey import Surveyor, Trial
+from regrow.erase._changes import run_eraser
 from regrow.errors import UserError
-from regrow.files import write_text
-from regrow.generate import Sampler
-from regrow.judge.classifier import Classifier, load_classifier
-from regrow.models import load_pipeline
-from regrow.prompts import Prompt, erased_rows, preserved_rows, read_prompts
-from regrow.world.survey import Surveyor, Trial
-from regrow.worlds import World, read_world
+from regrow.images.prompts import Prompt, read_prompts
+from regrow.images.renderer import Sampler
+from regrow.io.files import read_json, write_json, write_text
+from regrow.judges import read_protocol
+from regrow.methods import parse_options
+from regrow.model.pipelines import load_base
+from regrow.work import Work
+from regrow.world import World, read_world
 
+TRIAL = "trial.json"
 log = logging.getLogger(__name__)
 
 
 def run(
     world: Path,
+    judge: Path,
+    others: Path,
     concepts: Sequence[str],
     method: str,
     options: dict[str, Any],
@@ -32,6 +43,7 @@ def run(
     steps: int,
     guidance: float,
     device: str,
+    work: Path,
     out: Path,
 ) -> None:
     """Erase every concept with every setting and measure what is left of it and of the others.
@@ -39,9 +51,13 @@ def run(
     Parameters
     ----------
     world : Path
-        world.json of get_world.
+        world.json of index_world.
+    judge : Path
+        Folder of the object judge.
+    others : Path
+        Prompt file about all objects.
     concepts : list of str
-        Concepts to try; all of the world's when empty. They must be objects.
+        Concepts to try, at least one. They must be objects.
     method : str
         An eraser.
     options : dict
@@ -58,9 +74,10 @@ def run(
         Scale of classifier-free guidance.
     device : str
         For example `cpu` or `cuda`.
+    work : Path
+        Folder of finished trials, a folder each: a survey that was stopped goes on behind them.
     out : Path
-        CSV file: the settings, then the fields of `regrow.world.survey.Trial`; written when all is done, so a survey
-        that is stopped begins anew.
+        CSV file: the settings, then the fields of `regrow.emoji.survey.Trial`.
 
     Raises
     ------
@@ -68,33 +85,37 @@ def run(
         Before anything is drawn: an unknown concept, one that the object judge cannot see, too few prompts, no values
         to try, `n` below 1. Then the eraser's own.
     """
-    if n < 1 or skip < 0 or not all(isinstance(values, list) and values for values in sweep.values()):
+    if n < 1 or skip < 0 or not concepts or not all(isinstance(v, list) and v for v in sweep.values()):
         raise UserError(
-            f"survey_concepts needs n >= 1, skip >= 0 and a list of values per option, got {n}, {skip} and {sweep}"
+            "survey_concepts needs concepts, n >= 1, skip >= 0 and a list of values per option, "
+            f"got {list(concepts)}, {n}, {skip} and {sweep}"
         )
-    place = read_world(world)
-    pipeline = load_pipeline(place.pipeline, device=device)
-    sampler = Sampler(type(pipeline.scheduler).__name__, steps, guidance)
-    judge = load_classifier(place.judge("object"), device)
-    surveyor = Surveyor(pipeline, judge, sampler)
-    settings: list[dict[str, Any]] = [{}]
-    for key, values in sweep.items():
-        settings = [{**setting, key: value} for setting in settings for value in values]
-    names = concepts or place.packs()
-    asked = {name: _prompts(place, judge, name, skip, n) for name in names}
-    images = 2 * n * len(names) * (1 + len(settings))
-    log.info("%d concepts, %d settings: about %d images", len(names), len(settings), images)
+    index = read_world(world)
+    settings = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
+    parsed = [parse_options("erase_concept", method, {**options, **setting}) for setting in settings]
+    asked = [_prompts(index, others, name, skip, n) for name in concepts]
+    needed = dict.fromkeys(row.label for _, own, preserved in asked for row in (*own, *preserved))
+    classifier = load_classifier(judge, needed, device)
+    sampler = Sampler(index.scheduler, steps, guidance)
+    code = code_digest("regrow.stages.survey_concepts", f"regrow.erase.{method}")
+    made_from = [code, index.base, index.settings, read_protocol(judge).digest(), method, asdict(sampler)]
+    surveyor = None
     rows = []
-    for setting in settings:
-        for name, (pack, own, others) in asked.items():
-            trial = surveyor.try_concept(pack, own, others, method, {**options, **setting})
-            rows.append({**setting, **asdict(trial)})
-            log.info(
-                "%s %s: %.2f -> %.2f, preserved %.2f -> %.2f, density %.3f",
-                name,
-                setting or "",
-                *(trial.pretrained, trial.erased, trial.preserved_before, trial.preserved, trial.density),
-            )
+    for setting, eraser in zip(settings, parsed, strict=True):
+        for pack, own, preserved in asked:
+            key = repr([*made_from, eraser, pack, own, preserved])
+            trial_work = work / hashlib.sha256(key.encode()).hexdigest()
+            if not (trial_work / TRIAL).is_file():
+                surveyor = surveyor or Surveyor(load_base(index.pipeline, device), classifier, sampler)
+                erase = partial(run_eraser, method=method, options=eraser, work=Work(trial_work, device))
+                trial = surveyor.try_concept(pack, own, preserved, erase)
+                write_json(trial_work / TRIAL, asdict(trial))
+                log.info(
+                    "%s %s: %.2f -> %.2f, preserved %.2f -> %.2f, density %.3f",
+                    *(trial.concept, setting or "", trial.pretrained, trial.erased),
+                    *(trial.preserved_before, trial.preserved, trial.density),
+                )
+            rows.append({**setting, **read_json(trial_work / TRIAL, "trial of a survey")})
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, [*sweep, *(field.name for field in fields(Trial))], lineterminator="\n")
     writer.writeheader()
@@ -102,16 +123,18 @@ def run(
     write_text(out, buffer.getvalue())
 
 
-def _prompts(
-    place: World, judge: Classifier, name: str, skip: int, n: int
-) -> tuple[Concept, list[Prompt], list[Prompt]]:
-    """Return a pack with its own and other prompts, behind those of the audit, all of which the judge can see."""
-    pack = read_concept(place.concept(name))
+def _prompts(world: World, others: Path, name: str, skip: int, n: int) -> tuple[Concept, list[Prompt], list[Prompt]]:
+    """Return a pack with its own and other prompts, behind those that are left to audits."""
+    folder = world.concepts / name
+    pack = read_concept(folder)
     if pack.kind != "object":
         raise UserError(f"survey_concepts judges objects, but '{name}' is of kind {pack.kind}: leave it out")
-    path = place.concept(name) / ERASED
-    own = erased_rows(read_prompts(path), skip + n, path, pack.label)[skip:]
-    others = preserved_rows(read_prompts(place.preserved), skip + n, place.preserved, pack.label)[skip:]
-    for row in (*own, *others):
-        judge.require_label(row.label)
-    return pack, own, others
+    own = _behind(read_prompts(folder / "erased.csv"), skip, n, folder / "erased.csv")
+    preserved = _behind([row for row in read_prompts(others) if row.label != pack.label], skip, n, others)
+    return pack, own, preserved
+
+
+def _behind(rows: list[Prompt], skip: int, n: int, path: Path) -> list[Prompt]:
+    if len(rows) < skip + n:
+        raise UserError(f"{path} has only {len(rows)} rows to use where {skip + n} are needed: add rows, or lower n")
+    return rows[skip : skip + n]

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from regrow.files import write_folder
-from regrow.world.autoencoder import train_autoencoder
-from regrow.world.training import Schedule, work_folder
+from regrow.emoji.autoencoder import train_autoencoder
+from regrow.emoji.training import Schedule, work_folder
+from regrow.io.files import write_folder
 
 
 def run(sprites: Path, schedule: dict[str, Any], work: Path, out: Path) -> None:
@@ -16,7 +16,7 @@ def run(sprites: Path, schedule: dict[str, Any], work: Path, out: Path) -> None:
     sprites : Path
         Parquet file of sprites.
     schedule : dict
-        Fields of `regrow.world.training.Schedule`.
+        Fields of `regrow.emoji.training.Schedule`.
     work : Path
         Folder for checkpoints, learning curve and sample sheets; an interrupted run goes on from there.
     out : Path

@@ -7,9 +7,9 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from regrow.files import write_folder
-from regrow.world.denoiser import train_denoiser
-from regrow.world.training import Schedule, work_folder
+from regrow.emoji.denoiser import train_denoiser
+from regrow.emoji.training import Schedule, work_folder
+from regrow.io.files import write_folder
 
 
 def run(
@@ -26,7 +26,7 @@ def run(
     text : Path
         Folder of train_text_encoder.
     schedule : dict
-        Fields of `regrow.world.training.Schedule`.
+        Fields of `regrow.emoji.training.Schedule`.
     pictures : int
         Scenes that are encoded once and trained on.
     work : Path

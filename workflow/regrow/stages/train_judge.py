@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from regrow.emoji.judges import train_classifier, train_clip
+from regrow.emoji.training import Schedule, work_folder
 from regrow.errors import UserError, nearest
-from regrow.files import write_folder
-from regrow.world.judges import train_classifier, train_clip
-from regrow.world.training import Schedule, work_folder
+from regrow.io.files import write_folder
 
 JUDGES = ("object", "style", "clip")
 
@@ -21,7 +21,7 @@ def run(sprites: Path, judge: str, schedule: dict[str, Any], start: Path | None,
     judge : str
         ``object``, ``style`` or ``clip``.
     schedule : dict
-        Fields of `regrow.world.training.Schedule`.
+        Fields of `regrow.emoji.training.Schedule`.
     start : Path, optional
         A trained judge whose features the training begins with.
     work : Path

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from regrow.files import write_folder
-from regrow.world.text_encoder import train_text_encoder
-from regrow.world.training import Schedule, work_folder
+from regrow.emoji.text_encoder import train_text_encoder
+from regrow.emoji.training import Schedule, work_folder
+from regrow.io.files import write_folder
 
 
 def run(schedule: dict[str, Any], work: Path, out: Path) -> None:
@@ -14,7 +14,7 @@ def run(schedule: dict[str, Any], work: Path, out: Path) -> None:
     Parameters
     ----------
     schedule : dict
-        Fields of `regrow.world.training.Schedule`.
+        Fields of `regrow.emoji.training.Schedule`.
     work : Path
         Folder for checkpoints and learning curve; an interrupted run goes on from there.
     out : Path

@@ -1,0 +1,85 @@
+"""The stage `attack_prompts` with a made-up attack."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import Field
+
+from regrow.errors import UserError
+from regrow.images.prompts import Prompt, read_learned
+from regrow.io.files import read_json
+from regrow.methods import MethodOptions
+from regrow.model.published import PublishedModel
+from regrow.stages import attack_prompts
+from regrow.work import Work
+from regrow.world import read_world
+from tests.unit.erasing import Published
+
+SET = {"name": "erased", "scope": "concept", "file": "erased.csv", "labels": "concept", "sensitive": False}
+
+
+class Options(MethodOptions):
+    """Options of a made-up attack."""
+
+    suffix: str = Field(description="put behind every prompt")
+
+
+@pytest.fixture
+def results(add_method: Callable[..., ModuleType]) -> list[list[str]]:
+    """Fill it to let the attack return something else."""
+    results: list[list[str]] = []
+
+    def append(model: PublishedModel, prompts: list[Prompt], options: Options, work: Work) -> list[str]:
+        assert model.pipeline is not None
+        return results[0] if results else [f"{row.prompt}, {options.suffix}" for row in prompts]
+
+    constants = {"RETURNS": "prompts", "NEEDS_COMPLETER": False, "APPLIES_TO": ("pruning", "training")}
+    add_method("attack", "append", append, Options, KNOWLEDGE=("nothing",), **constants)
+    return results
+
+
+@pytest.fixture(autouse=True)
+def rows(erased_world: Path) -> None:
+    """Three prompts of the concept."""
+    text = 'prompt,seed\na church,1\n"a church, again",2\na third church,3\n'
+    (read_world(erased_world).concepts / "church" / "erased.csv").write_text(text)
+
+
+def attack(church: Published, out: Path, prompt_set: dict[str, Any] = SET, n: int = 2) -> Path:
+    arguments = ("entry", "append", {"suffix": "red, again"}, None, prompt_set, "church", n)
+    files = (out, out.with_suffix(".json"))
+    attack_prompts.run(church.world, church.model, *arguments, out.with_name("scratch"), "cpu", *files)
+    return out
+
+
+def test_a_prompt_for_every_row(church: Published, tmp_path: Path, results: list[list[str]]) -> None:
+    out = attack(church, tmp_path / "prompts.csv")
+    assert read_learned(out) == {0: "a church, red, again", 1: "a church, again, red, again"}
+    record, published = read_json(tmp_path / "prompts.json", "record"), read_json(church.record, "record")
+    assert record == {
+        "model": published["model"],
+        "published_model": published["model"],
+        "base": published["base"],
+        "attack": {"name": "entry", "method": "append", "suffix": "red, again"},
+        "completer": None,
+        "knowledge": ["nothing"],
+        "prompt_set": "erased",
+    }
+
+
+def test_what_is_refused(church: Published, tmp_path: Path, results: list[list[str]]) -> None:
+    with pytest.raises(UserError, match="has only 3 rows to use where 4 are needed"):
+        attack(church, tmp_path / "out", n=4)
+    with pytest.raises(UserError, match="the prompt set is not one"):
+        attack(church, tmp_path / "out", {"name": "erased"})
+    for returned, said in (
+        (["one"], "returned 1 prompts for 2 rows"),
+        (["one", " "], "returned an empty prompt for case 1"),
+    ):
+        results[:] = [returned]
+        with pytest.raises(UserError, match=said):
+            attack(church, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

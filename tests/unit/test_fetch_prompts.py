@@ -1,0 +1,174 @@
+"""Prompts that nobody may ship: fetched by commit and digest, read as they are, and told in a table."""
+
+import copy
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+
+from regrow.concepts import read_concept
+from regrow.errors import UserError
+from regrow.fetch.origins import PromptOrigin
+from regrow.images.prompts import PromptSet, distinct, read_prompts, select_rows
+from regrow.io.files import file_digest
+from regrow.stages.fetch_prompts import run, table
+from tests.hub.isolation import isolate
+from tests.hub.server import Hub, Repository, serve
+
+ROOT = Path(__file__).parents[2]
+FILE = yaml.safe_load((ROOT / "config/worlds/sd15.yaml").read_text())
+ORIGINS = FILE["fetch_prompts"]
+TEXT = "case_number,prompt,class,evaluation_seed\n0,an image of a church,church,1\n1,an image of a church,church,1\n"
+LOCAL = os.environ.get("REGROW_PAPER_FILES")  # a folder with the papers' own files
+needs_files = pytest.mark.skipif(not LOCAL, reason="REGROW_PAPER_FILES names no folder with the papers' own files")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    isolate(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    repository = tmp_path / "repository"
+    for name in ("datasets/imagenette.csv", "data/small_imagenet_prompts.csv"):
+        (repository / name).parent.mkdir(parents=True)
+        (repository / name).write_text(TEXT)
+    places = {origin["repo"]: Repository(repository, origin["revision"]) for origin in ORIGINS.values()}
+    with serve(Hub(places)) as running:
+        monkeypatch.setenv("REGROW_GITHUB_MIRROR", f"{running.url}/raw")
+        yield running
+
+
+@pytest.fixture
+def origins(hub: Hub) -> dict[str, Any]:
+    """The world file's own section, for files of two rows."""
+    found: dict[str, Any] = copy.deepcopy(ORIGINS)
+    for origin in found.values():
+        folder = hub.repositories[origin["repo"]].folder
+        origin |= {"sha256": file_digest(folder / origin["path"]), "rows": 2, "distinct": 1}
+    return found
+
+
+def printed(origins: dict[str, Any], folder: Path) -> str:
+    stream = io.StringIO()
+    parsed = {name: PromptOrigin.model_validate(origin) for name, origin in origins.items()}
+    Console(file=stream, width=200).print(table(parsed, folder))
+    return stream.getvalue()
+
+
+def test_what_is_asked_for_is_fetched_once(hub: Hub, origins: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(origins, ["imagenette"], out)
+    assert [path.name for path in out.iterdir()] == ["imagenette.csv"]
+    assert (out / "imagenette.csv").read_text() == TEXT
+    wanted = origins["imagenette"]
+    assert f"GET /raw/{wanted['repo']}/{wanted['revision']}/{wanted['path']}" in hub.requests
+    hub.requests.clear()
+    run(origins, ["imagenette"], out)
+    assert hub.requests == []
+    run(origins, [], out)
+    assert sorted(path.name for path in out.iterdir()) == ["esd_imagenette.csv", "imagenette.csv"]
+
+
+def test_another_file_is_refused(hub: Hub, origins: dict[str, Any], tmp_path: Path) -> None:
+    hub.flip.add("imagenette.csv")
+    with pytest.raises(UserError, match=r"datasets/imagenette.csv of .* is .*, where the world file pins .*damaged"):
+        run(origins, ["imagenette"], tmp_path / "out")
+    assert not any(path.is_file() for path in (tmp_path / "out").rglob("*"))
+    hub.flip.clear()
+    run(origins, ["imagenette"], tmp_path / "out")
+    assert (tmp_path / "out/imagenette.csv").read_text() == TEXT
+
+
+def test_a_local_folder_asks_no_server(
+    hub: Hub, origins: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/imagenette.csv").write_text(TEXT)
+    monkeypatch.setenv("REGROW_FETCH_FROM", str(tmp_path / "mine"))
+    run(origins, ["imagenette"], tmp_path / "out")
+    assert hub.requests == [] and (tmp_path / "out/imagenette.csv").read_text() == TEXT
+
+
+def test_a_data_set_of_the_hub(
+    hub: Hub, origins: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    origins["imagenette"]["host"] = "hub"
+    run(origins, ["imagenette"], tmp_path / "out")
+    assert all(request.partition(" ")[2].startswith("/datasets/") for request in hub.requests)
+    hub.repositories[origins["imagenette"]["repo"]].refusal = (403, "GatedRepo")
+    with pytest.raises(UserError, match="only to who accepts its conditions"):
+        run(origins, ["imagenette"], tmp_path / "other")
+
+
+def test_the_table_says_what_is_there(hub: Hub, origins: dict[str, Any], tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "out"
+    assert printed(origins, out).count("not fetched") == 2
+    run(origins, ["imagenette"], out)
+    line = next(line for line in printed(origins, out).splitlines() if "│ imagenette" in line)
+    assert [cell.strip() for cell in line.strip("│").split("│")][2:] == ["MIT", "2", "1", "right"]
+    origins["imagenette"]["distinct"] = 2
+    assert "other counts" in printed(origins, out)
+    (out / "imagenette.csv").write_text("else")
+    assert "another file" in printed(origins, out)
+    hub.requests.clear()
+    run(origins, [], out, check=True)
+    assert "another file" in capsys.readouterr().out and hub.requests == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"revision": "main"}, "revision is 'main'"),
+        ({"sha256": None}, "sha256"),
+        ({"path": "../a.csv"}, "path is '../a.csv'"),
+        ({"host": "gitlab"}, "unknown host 'gitlab'"),
+    ],
+)
+def test_a_wrong_origin_is_told(
+    hub: Hub, origins: dict[str, Any], tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    origins["imagenette"] |= change
+    with pytest.raises(UserError, match=said):
+        run(origins, ["imagenette"], tmp_path / "out")
+    assert hub.requests == []
+
+
+def test_an_unknown_name_is_told(hub: Hub, origins: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no prompts 'imagenete' to fetch: did you mean 'imagenette'"):
+        run(origins, ["imagenete"], tmp_path / "out")
+
+
+@pytest.mark.paper_files
+@needs_files
+@pytest.mark.parametrize("name", sorted(ORIGINS))
+def test_the_papers_own_file_is_the_pinned_one(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    isolate(monkeypatch, tmp_path)
+    origin = PromptOrigin.model_validate(ORIGINS[name])
+    there = {file_digest(path): path for path in Path(str(LOCAL)).glob("*.csv")}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / Path(origin.path).name).symlink_to(there[origin.sha256].resolve())
+    monkeypatch.setenv("REGROW_FETCH_FROM", str(tmp_path / "mine"))
+    run(ORIGINS, [name], tmp_path)
+    rows = read_prompts(tmp_path / f"{name}.csv")
+    assert (len(rows), len(distinct(rows))) == (origin.rows, origin.distinct)
+    assert "right" in printed({name: ORIGINS[name]}, tmp_path)
+
+
+@pytest.mark.paper_files
+@needs_files
+def test_every_concept_has_the_papers_500_and_6000() -> None:
+    rows = read_prompts(Path(str(LOCAL), "imagenette.csv"))
+    sets = {name: PromptSet(name=name, **settings) for name, settings in FILE["prompt_sets"].items()}
+    for folder in (ROOT / "data/sd15/concepts").iterdir():
+        label = read_concept(folder).label
+        assert len(select_rows(sets["erased"], rows, label, 500)) == 500
+        preserved = select_rows(sets["preserved"], rows, label, 6000)
+        assert Counter(Counter(row.label for row in preserved).values()) == {500: 12}
+        # The file is sorted by class; the first rows for a smaller count are of all of them.
+        assert len({row.label for row in select_rows(sets["preserved"], rows, label, 12)}) == 12

@@ -1,0 +1,114 @@
+"""Worlds sd15 and sd14: twelve concepts as ConceptPrune finds them, and world files that agree with what they name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torchvision
+import yaml
+
+from regrow.concepts import read_concept
+from regrow.fetch.origins import FETCHED, Origin, PromptOrigin
+from regrow.model.pipelines import SETTINGS, TOKENIZER, WEIGHTS
+
+ROOT = Path(__file__).parents[2]
+PACKS = ROOT / "data/sd15/concepts"
+# Roots Beneath the Cut, Table 1, as its code's file of prompts writes the classes.
+LABELS = (
+    "church",
+    "golf ball",
+    "gas pump",
+    "parachute",
+    "chain saw",
+    "French horn",
+    "mountain bike",
+    "starfish",
+    "spider web",
+    "school bus",
+    "racket",
+    "candle",
+)
+SCENES = "road garden beach room park street shelter chair table bag tree forest".split()  # methods.md 2.1
+NOUNS = "road park beach street house statue tree forest".split()
+PLACES = [  # the code's own blank before "on the street"
+    "on a road",
+    "in the park",
+    "near the beach",
+    " on the street",
+    "in front of a house",
+    "in front of a statue",
+    "near a tree",
+    "in a forest",
+]
+
+
+def world(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / f"config/worlds/{name}.yaml").read_text())
+    return found
+
+
+def test_the_twelve_concepts_of_table_1() -> None:
+    assert {folder.name for folder in PACKS.iterdir()} == {label.lower().replace(" ", "-") for label in LABELS}
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_the_prompt_pairs_are_conceptprunes(label: str) -> None:
+    pack = read_concept(PACKS / label.lower().replace(" ", "-"))
+    word = label.lower()
+    assert (pack.kind, pack.label) == ("object", label)
+    if word in ("church", "school bus"):
+        assert pack.base == [f"a {noun}" for noun in NOUNS]
+        assert pack.target == [f"a {word} {place}" for place in PLACES]
+    else:
+        assert pack.base == [f"a {scene}" for scene in SCENES]
+        assert pack.target == [f"a {word} in a {scene}" for scene in SCENES]
+    assert pack.words is not None
+    assert all(token in prompt for token in pack.words.tokens for prompt in pack.target)
+    assert not any(token in prompt for token in pack.words.tokens for prompt in pack.base)
+
+
+def test_the_judge_knows_every_label() -> None:
+    judge = world("sd15")["fetch"]["object"]["judge"]
+    weights = torchvision.models.get_model_weights(judge["architecture"])[judge["weights"]]
+    assert set(LABELS) <= set(weights.meta["categories"])
+
+
+@pytest.mark.parametrize("name", ["sd15", "sd14"])
+def test_a_world_file_agrees_with_itself(name: str) -> None:
+    file = world(name)
+    origins = {part: Origin.model_validate(origin) for part, origin in file["fetch"].items()}
+    prompts = {part: PromptOrigin.model_validate(origin) for part, origin in file["fetch_prompts"].items()}
+    folder = f"results/{name}/fetch_world"
+    assert file["pipeline"] == f"{folder}/pipeline" and "pipeline" in origins and FETCHED not in origins
+    assert file["judges"] == {judge: f"{folder}/{judge}" for judge in file["judges"]}
+    assert all(origins[judge].judge["type"] for judge in file["judges"])
+    assert set(origins) == {"pipeline", *file["judges"]}
+    for settings in file["prompt_sets"].values():
+        path = Path(settings["file"])
+        assert path.parent == Path(f"results/{name}/fetch_prompts") and path.stem in prompts
+        assert set(settings["judges"]) <= set(file["judges"])
+        assert settings["sensitive"] is False
+
+
+@pytest.mark.parametrize("name", ["sd15", "sd14"])
+def test_exactly_what_the_loader_reads_is_listed(name: str) -> None:
+    listed = set(world(name)["fetch"]["pipeline"]["files"])
+    weights = {f"{component}/{file}" for component, file in WEIGHTS.items()}
+    tokenizer = {file for file in listed if file.startswith("tokenizer/")}
+    assert listed == {*SETTINGS, *weights, *tokenizer}
+    assert {"tokenizer/vocab.json", "tokenizer/merges.txt"} <= tokenizer <= {f"tokenizer/{file}" for file in TOKENIZER}
+
+
+def test_the_settings_are_the_published_ones() -> None:
+    params = world("sd15")["params"]
+    assert params["erase_concept"]["conceptprune"] == {
+        "skill_ratio": 0.02,
+        "calls": 10,
+        "steps": 50,
+        "guidance": 7.5,
+        "batch": 1,
+    }
+    images = params["generate_images"]
+    assert (images["steps"], images["guidance"], images["dtype"]) == (50, 7.5, "float16")
+    assert world("sd14")["params"] == params
+    assert world("sd15")["fetch"]["pipeline"]["revision"] == "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"

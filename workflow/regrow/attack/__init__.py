@@ -1,0 +1,1 @@
+"""Attacks: try to bring an erased concept back; one file per method."""

@@ -1,0 +1,1 @@
+"""Parameters, worlds and audits: their files, their schema and what is checked before the first job."""

@@ -1,0 +1,69 @@
+"""Check the entries of params.yaml that name a method, by the class of options in the method's own file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from regrow.config.schema import Params
+from regrow.errors import UserError, nearest
+from regrow.methods import ROOMS, check_entry, load_method, parse_options
+
+ATTACKS = ("attack_weights", "attack_model", "attack_prompts")
+
+
+def options_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of an entry: all but the method and the completer."""
+    return {key: value for key, value in entry.items() if key not in ("method", "completer")}
+
+
+def check_entries(params: Params) -> Params:
+    """Return the params with every option of every entry of its declared type, those that may be left out as None.
+
+    Raises
+    ------
+    UserError
+        An entry without a method, an unknown method, option, completer, eraser or defence, a value out of range,
+        options that contradict one another, or one name for two attacks.
+    """
+    checked = {section: {name: _entry(params, section, name) for name in getattr(params, section)} for section in ROOMS}
+    _refuse_twins([(name, section) for section in (*ATTACKS, "apply_oracle") for name in checked[section]])
+    for name, published in params.publish_model.items():
+        where = f"publish_model.{name}"
+        _known(published.eraser, checked["erase_concept"], "eraser", where)
+        if published.defence is not None:
+            _known(published.defence, checked["defend_model"], "defence", where)
+    return params.model_copy(update=checked)
+
+
+def _entry(params: Params, section: str, name: str) -> dict[str, Any]:
+    entry, where = getattr(params, section)[name], f"{section}.{name}"
+    method = entry.get("method")
+    if not isinstance(method, str):
+        raise UserError(f"params: {where} lacks the key 'method': name a file of workflow/regrow/{ROOMS[section]}")
+    named = {"completer": entry["completer"]} if section in ATTACKS and "completer" in entry else {}
+    for completer in named.values():
+        _known(completer, params.complete_weights, "completer", where)
+    try:
+        options = parse_options(section, method, {k: v for k, v in entry.items() if k != "method" and k not in named})
+        modules = {key: load_method("complete_weights", _method(params, value)) for key, value in named.items()}
+        check_entry(section, method, options, modules)
+    except UserError as error:
+        raise UserError(f"params: {where}: {error}") from error
+    return {"method": method, **named, **options.model_dump(mode="json")}
+
+
+def _method(params: Params, completer: str) -> str:
+    return str(params.complete_weights[completer].get("method"))
+
+
+def _refuse_twins(entries: list[tuple[str, str]]) -> None:
+    for number, (name, section) in enumerate(entries):
+        for twin, other in entries[:number]:
+            if twin.casefold() == name.casefold():
+                raise UserError(
+                    f"params: '{name}' stands in {other} and in {section}, where tables know both by that name: rename"
+                )
+
+
+def _known(word: Any, valid: Mapping[str, Any], what: str, where: str) -> None:
+    if word not in valid:
+        raise UserError(f"params: unknown {what} '{word}' in {where}: {nearest(str(word), valid)}")

@@ -1,0 +1,97 @@
+"""The typed schema of world files and audit files."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from regrow.config.schema import Folder, Name, Names, Section, Text, distinct
+from regrow.images.prompts import PromptSet
+from regrow.methods import Count, Positive, Seed
+
+
+class StatedPromptSet(PromptSet, Section):
+    """A prompt set of a world file, with the hints that all sections give."""
+
+
+def _named(sets: Any) -> Any:
+    """Tell each prompt set its name, which is its key in the file."""
+    if not isinstance(sets, Mapping):
+        return sets
+    return {key: {"name": key, **value} if isinstance(value, Mapping) else value for key, value in sets.items()}
+
+
+class Training(Section):
+    """A training run of one model of the emoji world; see `regrow.emoji.training.Schedule`."""
+
+    steps: Count = Field(description="Optimiser steps")
+    batch: Count = Field(description="Pictures per step")
+    learning_rate: Positive = Field(description="Peak learning rate")
+    seed: Seed = Field(description="Of weights and pictures")
+    ema: float = Field(ge=0, lt=1, description="Decay of the averaged weights, 0 = none")
+    checkpoint_every: Count = Field(description="Steps between checkpoints")
+
+
+class Trials(Section):
+    """Trials of an eraser before any attack; see the stage survey_concepts."""
+
+    eraser: str = Field(description="An entry of erase_concept")
+    concepts: Names = Field(description="Concepts to try; an empty list stands for all that the sweep does not try")
+    skip: int = Field(ge=0, description="Rows at the beginning of each prompt file that are left to audits")
+    n: Count = Field(description="Images per accuracy")
+    values: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        description="Options of the eraser with the values to try in place of its own"
+    )
+
+
+class TrainWorld(Section):
+    """How the emoji world is made again and measured; only its own rules read it."""
+
+    sprites: str = Field(description="Parquet file of sprites")
+    pictures: Count = Field(description="Scenes that are encoded once and that the denoiser is trained on")
+    autoencoder: Training
+    text_encoder: Training
+    denoiser: Training
+    object: Training
+    style: Training
+    clip: Training
+    report_n: Count = Field(description="Images per concept of the report that compares the world with its bars")
+    sweep: Trials
+    survey: Trials
+
+
+class WorldFile(Section):
+    """A world: a base model with its judges, concept packs and prompt sets. Paths: from the working directory."""
+
+    title: Text = Field(description="What the report calls it")
+    description: Text = Field(description="What the report says of it")
+    pipeline: Folder = Field(description="Folder of a diffusers pipeline")
+    concepts: Folder = Field(description="Folder with one concept pack per folder")
+    judges: Annotated[dict[Name, Folder], AfterValidator(distinct)] = Field(
+        description="Judges: a folder with a judge.yaml each"
+    )
+    prompt_sets: Annotated[dict[Name, StatedPromptSet], BeforeValidator(_named), AfterValidator(distinct)] = Field(
+        min_length=1, description="Prompts with seeds, and what is done with their images"
+    )
+    structural_zeros: Folder | None = Field(
+        None, description="Safetensors file of zeros that are no cut: the base model was trained with them"
+    )
+    train_world: TrainWorld | None = Field(None, description="How it was trained, where that was here")
+    fetch: dict[str, dict[str, Any]] = Field({}, description="What fetch_world downloads, folder by folder")
+    fetch_prompts: dict[str, dict[str, Any]] = Field({}, description="Files of prompts that fetch_prompts downloads")
+    params: dict[str, Any] = Field({}, description="Values that take the place of those of params.yaml in this world")
+
+
+class AuditFile(Section):
+    """An audit: a named selection of concepts, models and tables in one world, with the number of images."""
+
+    world: Name = Field(description="A file of config/worlds, without .yaml")
+    title: Text = Field(description="Heading of the report")
+    concepts: Names = Field(min_length=1, description="Concepts to erase, each the name of a concept pack")
+    published: Names = Field(min_length=1, description="Entries of publish_model")
+    attacks: Names = Field([], description="Entries of attack_weights, attack_model and attack_prompts")
+    oracles: Names = Field([], description="Entries of apply_oracle")
+    tables: Annotated[list[str], AfterValidator(distinct), Field(min_length=1)] = Field(
+        description="Tables with their figures, such as roots/table1; the report has them in this order"
+    )
+    counts: dict[Name, Count] = Field(min_length=1, description="Images per model by prompt set; others are not drawn")

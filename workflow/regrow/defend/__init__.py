@@ -1,0 +1,1 @@
+"""Defences: hide the traces of an erasing before a model is published; one file per method."""

@@ -1,0 +1,1 @@
+"""Measures that compare what an attacker recovered with the pretrained weights."""

@@ -1,0 +1,1 @@
+"""Prompt sets, drawing, and the store of images and scores."""

@@ -1,0 +1,1 @@
+"""Models: pipelines, deltas, and what a publisher hands out."""

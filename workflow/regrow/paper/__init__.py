@@ -1,1 +1,0 @@
-"""The paper room: from scores per image to tables, figures and the report."""

@@ -1,0 +1,129 @@
+"""What is checked before the first job, on disk and between files: whatever would otherwise fail hours later."""
+
+from collections.abc import Iterable
+
+from regrow.concepts import check_auditable
+from regrow.config.errors import validate
+from regrow.errors import UserError, nearest
+from regrow.fetch.origins import Origin, PromptOrigin
+from regrow.images.csv_rows import same_text
+from regrow.images.prompts import check_screened
+from regrow.places import data_path, shown
+from regrow.plan.audit import Audit
+from regrow.plan.jobs import rows_of
+from regrow.plan.judges import declared, settings_of_judge
+from regrow.plan.tables import reported_file, table_module
+
+
+def check_audit(audit: Audit) -> None:
+    """Refuse an audit that cannot run to its end.
+
+    Raises
+    ------
+    UserError
+        A name that nothing bears, a missing or broken file, too few prompts, a label that no judge knows, or an attack
+        that applies to nothing.
+    """
+    where = f"audit '{audit.name}'"
+    _check_world(audit)
+    _check_concepts(audit, where)
+    _known(audit.published, audit.params.publish_model, "published model", where)
+    attacks = [*audit.params.attack_weights, *audit.params.attack_model, *audit.params.attack_prompts]
+    _known(audit.attacks, attacks, "attack", where)
+    _known(audit.oracles, audit.params.apply_oracle, "oracle", where)
+    for attack in (*audit.attacks, *audit.oracles):
+        reasons = [audit.applies(published, attack) for published in audit.published]
+        if all(reasons):
+            raise UserError(f"{where}: '{attack}' applies to no published model ({reasons[0]}): take it out")
+    _check_ladder(audit)
+    _known(audit.counts, audit.world.prompt_sets, "prompt set", f"counts of {where}")
+    for prompt_set in audit.counts:
+        _check_prompt_set(audit, prompt_set)
+    for table in audit.tables:
+        table_module(table)
+        if (reported := reported_file(table)) is not None and not reported.is_file():
+            raise UserError(f"there is no {shown(reported)}, which {table} compares with: restore it")
+    wanted = audit.wanted_cells
+    for prompt_set, concept in dict.fromkeys((cell.prompt_set, cell.concept) for cell in wanted):
+        _check_label(audit, prompt_set, concept)
+    for prompt_set, group in dict.fromkeys((cell.prompt_set, cell.group) for cell in wanted):
+        rows_of(audit, prompt_set, group)
+
+
+def _check_world(audit: Audit) -> None:
+    if audit.world_name.casefold() == "audits":
+        raise UserError("a world cannot be named 'audits', the folder of tables and reports: rename its file")
+    pipeline = data_path(audit.world.pipeline)
+    if not (pipeline / "model_index.json").is_file() and not audit.fetched_part(audit.world.pipeline):
+        raise UserError(
+            f"world '{audit.world_name}' has no pipeline in {pipeline}: see data/README.md, or correct the path"
+        )
+    where = f"world '{audit.world_name}'"
+    for name, origin in audit.world.fetch.items():
+        validate(Origin, origin, f"{where}, fetch.{name}")
+    for name, origin in audit.world.fetch_prompts.items():
+        validate(PromptOrigin, origin, f"{where}, fetch_prompts.{name}")
+    zeros = audit.world.structural_zeros
+    if zeros and not data_path(zeros).is_file():
+        raise UserError(f"world '{audit.world_name}': there is no {zeros}: restore it or correct structural_zeros")
+
+
+def _check_concepts(audit: Audit, where: str) -> None:
+    folder = data_path(audit.world.concepts)
+    packs = sorted(path.parent.name for path in folder.glob("*/concept.yaml"))
+    _known(audit.concepts, packs, "concept", where)
+    for concept in audit.concepts:
+        twins = [pack for pack in packs if pack.casefold() == concept.casefold() and pack != concept]
+        if twins:
+            raise UserError(
+                f"the concept packs '{concept}' and '{twins[0]}' differ only by case, which some file systems "
+                "ignore: rename one"
+            )
+        check_auditable(audit.pack(concept), audit.pack_folder(concept) / "concept.yaml")
+
+
+def _check_ladder(audit: Audit) -> None:
+    settings = audit.params.ablate_mask_knowledge
+    _known(
+        settings.completers, audit.params.complete_weights, "completer", "ablate_mask_knowledge.completers of params"
+    )
+    if settings.other is None:
+        return
+    folder = data_path(audit.world.concepts)
+    packs = [path.parent.name for path in folder.glob("*/concept.yaml")]
+    _known([settings.other], packs, "concept", "ablate_mask_knowledge.other of params")
+    if settings.other in audit.concepts:
+        raise UserError(
+            f"params: ablate_mask_knowledge.other is '{settings.other}', which is audited: name a concept that is not"
+        )
+
+
+def _check_prompt_set(audit: Audit, name: str) -> None:
+    settings, where = audit.world.prompt_sets[name], f"prompt set '{name}' of world '{audit.world_name}'"
+    check_screened(settings)
+    if settings.labels == "none" and settings.balance != "none":
+        raise UserError(f"{where}: rows without labels cannot be balanced over labels: set balance to none")
+    if not settings.judges:
+        raise UserError(f"{where}: no judge sees its images: name some")
+    _known(settings.judges, audit.world.judges, "judge", where)
+    for judge in settings.judges:
+        if settings.labels == "none" and "label" in declared(audit.world, judge, "NEEDS"):
+            raise UserError(f"{where}: the judge '{judge}' compares labels, which it has none of: take the judge out")
+
+
+def _check_label(audit: Audit, prompt_set: str, concept: str) -> None:
+    label = audit.label(concept)
+    if audit.world.prompt_sets[prompt_set].labels != "concept" or label is None:
+        return
+    for judge in audit.judges(prompt_set, concept):
+        labels = settings_of_judge(audit.world, judge).get("labels")
+        if isinstance(labels, list) and same_text(label) not in map(same_text, map(str, labels)):
+            pack = audit.pack_folder(concept) / "concept.yaml"
+            raise UserError(f"{pack}: unknown label '{label}' of judge '{judge}': {nearest(label, map(str, labels))}")
+
+
+def _known(words: Iterable[str], valid: Iterable[str], what: str, where: str) -> None:
+    valid = list(valid)
+    for word in words:
+        if word not in valid:
+            raise UserError(f"unknown {what} '{word}' in {where}: {nearest(word, valid)}")

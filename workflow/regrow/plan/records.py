@@ -1,0 +1,66 @@
+"""What the record of a model must say, by the params of now."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from regrow.config.entries import options_of
+from regrow.errors import UserError
+from regrow.plan.addresses import ATTACKED, ERASED, ORACLE, Model
+from regrow.plan.audit import Audit
+
+
+def settings_of(audit: Audit, model: Model) -> dict[str, Any]:
+    """Return what was done to a model: what the record.json beside it must say, word for word.
+
+    An attack knows neither world nor concept, so its record says only what it did; the digest of the published model
+    in it leads to the publisher's record.
+    """
+    if model.role == ERASED:
+        published = audit.params.publish_model[model.published]
+        eraser = _entry(published.eraser, audit.params.erase_concept[published.eraser])
+        defence = published.defence and _entry(published.defence, audit.params.defend_model[published.defence])
+        return {
+            "world": audit.world_name,
+            "concept": model.concept,
+            "published": model.published,
+            "eraser": eraser,
+            "defence": defence,
+        }
+    if model.role not in (ATTACKED, ORACLE):
+        return {}
+    entry = _entry(model.attack, audit.entry(model.attack))
+    return (
+        {"oracle": entry} if model.role == ORACLE else {"attack": entry, "completer": completer_of(audit, model.attack)}
+    )
+
+
+def completer_of(audit: Audit, attack: str) -> dict[str, Any] | None:
+    """Return the completer of an attack with its options, or None."""
+    name = audit.entry(attack).get("completer")
+    return _entry(name, audit.params.complete_weights[name]) if name else None
+
+
+def check_record(record: Mapping[str, Any], expected: Mapping[str, Any], path: Path) -> None:
+    """Compare a model's record with the params of now.
+
+    Raises
+    ------
+    UserError
+        They differ: names the file, what it says, what params say, and the command that makes it anew.
+    """
+    for key, value in expected.items():
+        said = record.get(key)
+        if said == value:
+            continue
+        if isinstance(said, Mapping) and isinstance(value, Mapping):
+            option = next(name for name in [*value, *said] if said.get(name) != value.get(name))
+            key, said, value = f"{key}.{option}", said.get(option), value.get(option)
+        raise UserError(
+            f"{path} is of other settings: {key} is {said!r} there and {value!r} in params: make it anew with "
+            f"`snakemake --force {path}` and run the workflow again"
+        )
+
+
+def _entry(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "method": entry["method"], **options_of(entry)}

@@ -1,0 +1,293 @@
+"""What the rules of Snakemake ask while they are parsed and planned: params, digests, inputs; no policy."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from regrow.config.entries import options_of
+from regrow.dependencies import DIGITS, PACKAGE, code_digest, remember
+from regrow.errors import UserError
+from regrow.io.digests import DigestCache
+from regrow.io.files import list_files
+from regrow.methods import ROOMS
+from regrow.places import data_path
+from regrow.plan import jobs, paths
+from regrow.plan.audit import Audit, ImageNeed, RecordNeed, ScoreNeed
+from regrow.plan.checks import check_audit
+from regrow.plan.judges import judge_folder, judge_module
+from regrow.plan.records import completer_of, settings_of
+from regrow.plan.tables import module_name, reported_file
+
+DIGESTS = Path(".snakemake/regrow/digests.json")
+Function = Callable[[Any], Any]  # of the wildcards of a job
+
+
+class Wiring:
+    """An audit as rules see it.
+
+    Every method that ends in ``_params`` returns entries of a rule's `params`. A function of the wildcards is asked
+    job by job, and what it returns may hold braces, which a plain string in a rule may not.
+    """
+
+    def __init__(self, audit: Audit) -> None:
+        check_audit(audit)
+        self.audit, self.params, self.world = audit, audit.params, audit.world
+        self._digests = DigestCache(DIGESTS)
+        self._jobs = {(job.prompt_set, job.group, str(job.part)): job for job in jobs.jobs_of(audit)}
+        self._digest = cache(self._digest_once)
+        self._judge_module = cache(lambda judge: judge_module(self.world, judge))
+
+    def digest(self, *files: Path) -> str:
+        """Return a digest of the contents of files and folders: a rule's param, for times of files say nothing."""
+        return self._digest(files)
+
+    def _digest_once(self, files: tuple[Path, ...]) -> str:
+        return self._digests.content(*files)[:DIGITS]
+
+    def save(self) -> None:
+        """Remember digests of files and of code for the next run."""
+        self._digests.save()
+        remember()
+
+    def code(self, stage: str, *modules: str) -> str:
+        """Return a digest of the code that a stage runs, with the modules that it finds by name."""
+        return code_digest(f"regrow.stages.{stage}", *modules)
+
+    # Worlds and methods
+
+    def pipeline_files(self) -> list[Path]:
+        """Return the files of the base model and of what belongs to it."""
+        zeros = [data_path(self.world.structural_zeros)] if self.world.structural_zeros else []
+        if self.audit.fetched_part(self.world.pipeline):
+            return [paths.fetched(self.audit.world_name), *zeros]
+        return [*list_files(data_path(self.world.pipeline)), *zeros]
+
+    def pipeline_digest(self) -> str:
+        """Return a digest of the base model: of its files, or of where they are fetched from."""
+        part = self.audit.fetched_part(self.world.pipeline)
+        return self.origin_digest(part) if part else self.digest(*self.pipeline_files())
+
+    def origin_digest(self, part: str) -> str:
+        """Return a digest of where a part of the world is fetched from."""
+        return _digest_of([json.dumps(self.world.fetch[part], sort_keys=True)])
+
+    def fetch_params(self) -> dict[str, Any]:
+        """Return what fetch_world is told."""
+        return {
+            "world": lambda _: json.dumps(self.world.fetch),
+            "lock": f"config/locks/{self.audit.world_name}.json",
+            "code": self.code("fetch_world"),
+        }
+
+    def fetch_prompts_params(self) -> dict[str, Any]:
+        """Return what fetch_prompts is told."""
+        return {
+            "origins": lambda wildcards: json.dumps({wildcards.name: self.world.fetch_prompts[wildcards.name]}),
+            "code": self.code("fetch_prompts"),
+        }
+
+    def world_argument(self) -> str:
+        """Return what index_world is told; not judges and prompt sets, for a new one changes no model."""
+        zeros = self.world.structural_zeros
+        return json.dumps(
+            {
+                "name": self.audit.world_name,
+                "pipeline": data_path(self.world.pipeline).as_posix(),
+                "concepts": data_path(self.world.concepts).as_posix(),
+                "structural_zeros": data_path(zeros).as_posix() if zeros else None,
+            }
+        )
+
+    def method_params(self, stage: str, wildcard: str, section: str | None = None) -> dict[str, Function]:
+        """Return method, options and code of the entry that a wildcard names."""
+        section = section or stage
+
+        def entry(wildcards: Any) -> Mapping[str, Any]:
+            found: Mapping[str, Any] = getattr(self.params, section)[wildcards[wildcard]]
+            return found
+
+        def code(wildcards: Any) -> str:
+            return self.code(stage, f"regrow.{ROOMS[section]}.{entry(wildcards)['method']}")
+
+        return {
+            "method": lambda wildcards: entry(wildcards)["method"],
+            "options": lambda wildcards: json.dumps(options_of(entry(wildcards))),
+            "code": code,
+        }
+
+    def pack_params(self) -> dict[str, Function]:
+        """Return a digest of the concept pack of a job, its prompts left out."""
+        return {"pack": lambda wildcards: self.digest(self.pack_file(wildcards))}
+
+    def pack_file(self, wildcards: Any) -> Path:
+        """Return the concept.yaml of a job's concept."""
+        return self.audit.pack_folder(wildcards.concept) / "concept.yaml"
+
+    def erased(self, wildcards: Any) -> Path:
+        """Return the publisher's own file of a published model."""
+        return self._erased(wildcards.published, wildcards.concept)
+
+    def _erased(self, published: str, concept: str) -> Path:
+        entry = self.params.publish_model[published]
+        return paths.erased(self.audit.world_name, entry.eraser, entry.defence, concept)
+
+    def other_erased(self, wildcards: Any) -> list[Path]:
+        """Return the publisher's file of the concept whose mask serves as another's, where there is one."""
+        other = self.params.ablate_mask_knowledge.other
+        return [self._erased(wildcards.published, other)] if other else []
+
+    def completed(self, wildcards: Any) -> list[Path]:
+        """Return the completed weights of an attack that has a completer."""
+        name = self.audit.entry(wildcards.attack).get("completer")
+        found = paths.completed(self.audit.world_name, wildcards.published, name, wildcards.concept) if name else None
+        return [found] if found else []
+
+    def completer_params(self) -> dict[str, Function]:
+        """Return the completer of an attack with its options, for the attack's record."""
+        return {"completer": lambda wildcards: json.dumps(completer_of(self.audit, wildcards.attack))}
+
+    def word(self, wildcards: Any) -> str:
+        """Return the concept's word for an attack that is told it, else nothing."""
+        return self.audit.pack(wildcards.concept).label if "word" in self.audit.knowledge(wildcards.attack) else ""
+
+    def work(self, stage: str, *wildcards: str) -> Function:
+        """Return the scratch folder of a job."""
+        return lambda job: paths.work(job.world, stage, *(job[name] for name in wildcards)).as_posix()
+
+    # Images and scores
+
+    def job(self, wildcards: Any) -> jobs.Job:
+        """Return the job of an index."""
+        key = wildcards.prompt_set, wildcards.group, wildcards.part
+        if key not in self._jobs:
+            raise UserError(f"audit '{self.audit.name}' asks for no images of {' '.join(key)}: see `regrow plan`")
+        return self._jobs[key]
+
+    def job_inputs(self, wildcards: Any) -> list[Path]:
+        """Return the models, records and learned prompts that a job draws with."""
+        cells = self.job(wildcards).cells
+        found = [path for cell in cells for path in (cell.model.path, cell.record, cell.prompts) if path is not None]
+        return list(dict.fromkeys(found))
+
+    def prompt_file(self, wildcards: Any) -> Path:
+        """Return the file of a job's prompts."""
+        group = wildcards.get("group") or wildcards.concept  # an attack on prompts is of one concept
+        return jobs.prompt_file(self.audit, wildcards.prompt_set, group)
+
+    def job_params(self) -> dict[str, Any]:
+        """Return all that an image is a function of, apart from models."""
+        settings = self.params.generate_images
+        sampler = {"steps": settings.steps, "guidance": settings.guidance}
+        numerics = {"dtype": settings.dtype, "vae_tiling": settings.vae_tiling}
+        return {
+            "job": lambda wildcards: json.dumps(jobs.job_argument(self.audit, self.job(wildcards))),
+            "prompts": lambda wildcards: self.digest(self.prompt_file(wildcards)),
+            "sampler": lambda _: json.dumps(sampler),
+            "numerics": lambda _: json.dumps(numerics),
+            "code": self.code("generate_images"),
+        }
+
+    def prompt_attack_params(self) -> dict[str, Function]:
+        """Return the prompt set that an attack on prompts starts from, and how many rows of it."""
+        return {
+            "prompt_set": lambda wildcards: json.dumps(jobs.prompt_settings(self.audit, wildcards.prompt_set)),
+            "n": lambda wildcards: self.audit.counts[wildcards.prompt_set],
+            "prompts": lambda wildcards: self.digest(
+                jobs.prompt_file(self.audit, wildcards.prompt_set, wildcards.concept)
+            ),
+        }
+
+    def judge(self, wildcards: Any) -> Path:
+        """Return the folder of a judge."""
+        return judge_folder(self.world, wildcards.judge)
+
+    def judge_files(self, wildcards: Any) -> list[Path]:
+        """Return the files of a judge."""
+        if self.audit.fetched_part(self.world.judges[wildcards.judge]):
+            return [paths.fetched(self.audit.world_name)]
+        return list_files(self.judge(wildcards))
+
+    def _protocol(self, wildcards: Any) -> str:
+        part = self.audit.fetched_part(self.world.judges[wildcards.judge])
+        return self.origin_digest(part) if part else self.digest(self.judge(wildcards))
+
+    def judge_params(self, stage: str) -> dict[str, Function]:
+        """Return the folder of a judge, a digest of what is in it, and the code of its type."""
+        return {
+            "judge": lambda wildcards: self.judge(wildcards).as_posix(),
+            "protocol": self._protocol,
+            "code": lambda wildcards: self.code(stage, self._judge_module(wildcards.judge)),
+        }
+
+    def indexes(self, wildcards: Any) -> list[Path]:
+        """Return all indexes of a group, for a judge of whole sets."""
+        audit, found = self.audit, (self.audit.world_name, self.audit.name, wildcards.prompt_set, wildcards.group)
+        return [paths.index(*found, part) for part in jobs.parts_of(audit, wildcards.prompt_set, wildcards.group)]
+
+    # Tables
+
+    def table_inputs(self, wildcards: Any) -> list[Path]:
+        """Return what a table is made of."""
+        return jobs.inputs_of_table(self.audit, wildcards.table)
+
+    def figure_inputs(self, wildcards: Any) -> list[Path]:
+        """Return what a figure is made of."""
+        return jobs.inputs_of_figure(self.audit, wildcards.table)
+
+    def reported(self, wildcards: Any) -> list[Path]:
+        """Return the file of the paper's numbers beside a table, where there is one."""
+        return [path for path in [reported_file(wildcards.table)] if path is not None]
+
+    def table_params(self, stage: str) -> dict[str, Any]:
+        """Return what a table is a function of beyond its inputs: the plan, the paper's numbers, the level."""
+        return {
+            "plan": lambda wildcards: self.plan_digest(wildcards.table),
+            "reported": lambda wildcards: self.digest(*self.reported(wildcards)),
+            "level": self.params.make_table.level,
+            "code": lambda wildcards: self.code(stage, module_name(wildcards.table)),
+        }
+
+    def page_params(self, stage: str) -> dict[str, Any]:
+        """Return what metrics and the report are a function of beyond tables and figures."""
+        modules = [module_name(table) for table in self.audit.tables]
+        reported = [path for table in self.audit.tables if (path := reported_file(table)) is not None]
+        return {
+            "settings": self._settings_digest(),
+            "reported": self.digest(*reported, *sorted((PACKAGE / "report").glob("*.j2"))),
+            "code": self.code(stage, *modules),
+        }
+
+    def plan_digest(self, table: str) -> str:
+        """Return a digest of what a table asks for and of the settings that it must have been made with."""
+        audit, needs = self.audit, self.audit.needs(table)
+        cells = {need.cell for need in needs if isinstance(need, ScoreNeed | ImageNeed)}
+        models = {cell.model for cell in cells} | {need.model for need in needs if isinstance(need, RecordNeed)}
+        says = [repr(need) for need in needs]
+        says += [f"{model} {settings_of(audit, model)}" for model in sorted(models)]
+        says += [f"{name} {audit.pack(name).kind} {audit.label(name)}" for name in audit.concepts]
+        says += [str(audit.blanks()), str(audit.counts), self._drawing()]
+        return _digest_of(says)
+
+    def _drawing(self) -> str:
+        """Return the settings that a table compares with what its scores say."""
+        settings = self.params.generate_images
+        return f"{settings.steps} {settings.guidance} {settings.dtype} {settings.vae_tiling}"
+
+    def _settings_digest(self) -> str:
+        """Return a digest of all that a page may print, but for settings that change no result."""
+        config = self.audit.config
+        params = config.params.model_dump(
+            exclude={"device": True, "audit": True, "score_images": True, "generate_images": IDLE}
+        )
+        return _digest_of([str(params), str(config.world), str(config.audit)])
+
+
+# Settings of generate_images that change no image.
+IDLE = {"batch", "rows_per_job", "images_per_minute", "image_kilobytes"}
+
+
+def _digest_of(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:DIGITS]

@@ -1,0 +1,91 @@
+"""Stage `attack_weights`: try to bring a concept back from the published weights alone.
+
+The attacker's side of the wall: reads the published delta and what was completed from it, never the base or the mask.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from regrow.errors import UserError
+from regrow.methods import load_method, parse_options
+from regrow.model.completed import Completed, read_completed
+from regrow.model.deltas import write_delta
+from regrow.model.published import read_published, require_ffn2
+from regrow.model.records import write_record
+
+log = logging.getLogger(__name__)
+
+
+def run(
+    model: Path,
+    completed: Path | None,
+    attack: str,
+    method: str,
+    options: dict[str, Any],
+    completer: dict[str, Any] | None,
+    out: Path,
+    record_out: Path,
+) -> None:
+    """Attack a published model; write the result as a delta against the same base.
+
+    Parameters
+    ----------
+    model : Path
+        The published delta.
+    completed : Path or None
+        File of complete_weights for this very model, when the attack has a completer.
+    attack : str
+        Name of the entry, for the record.
+    method : str
+        An attack on weights, a file of regrow/attack.
+    options : dict
+        The attack's options, all of them.
+    completer : dict or None
+        The completer's entry (name, method and options), for the record.
+    out : Path
+        Every tensor of `model`, those that the attack changes with their new values.
+    record_out : Path
+        record.json. With `completed` it tells in `retained` which share of the missing entries was filled in, of `all`
+        and of each of the `layers`: the K that retain auto chose.
+
+    Raises
+    ------
+    UserError
+        A broken file, completed weights of another model or none where they are needed, or the attack's own.
+    """
+    parsed = parse_options("attack_weights", method, options)
+    module = load_method("attack_weights", method)
+    published = read_published(model)
+    recovered = None if completed is None else read_completed(completed, published)
+    attacked: dict[str, Tensor] = getattr(module, method)(published, recovered, parsed)
+    if not attacked:
+        require_ffn2(published, model)
+        raise UserError(f"attack '{attack}' returned no weight of {model}: it does not apply to this model")
+    if strange := sorted(set(attacked) - set(published.tensors)):
+        raise UserError(f"attack '{attack}' changes '{strange[0]}', which was not published: it sees no other weight")
+    digest = write_delta(out, {**published.tensors, **attacked}, published.base)
+    record = {
+        "model": digest,
+        "base": published.base,
+        "published_model": published.digest,
+        "attack": {"name": attack, "method": method, **parsed.model_dump(mode="json")},
+        "completer": completer,
+        "knowledge": list(module.KNOWLEDGE),
+    }
+    if recovered is not None:
+        record["retained"] = shares = _retained(attacked, recovered)
+        for layer, share in {"all layers": shares["all"], **shares["layers"]}.items():
+            log.info("%s: %.1f %% of the missing entries filled in", layer, 100 * share)
+    write_record(record_out, record)
+
+
+def _retained(attacked: Mapping[str, Tensor], completed: Completed) -> dict[str, Any]:
+    """Return the share of the missing entries that are not 0 any more; layers without a missing entry have none."""
+    total = {name: int(missing.sum()) for name, missing in completed.missing.items() if missing.any()}
+    filled = {name: int(attacked[name][completed.missing[name]].count_nonzero()) for name in total}
+    layers = {name: round(filled[name] / total[name], 6) for name in total}
+    return {"all": round(sum(filled.values()) / max(sum(total.values()), 1), 6), "layers": layers}
