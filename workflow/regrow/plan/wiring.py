@@ -1,8 +1,7 @@
 """What the rules of Snakemake ask while they are parsed and planned: params, digests, inputs; no policy."""
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from regrow.places import data_path
 from regrow.plan import jobs, paths
 from regrow.plan.audit import Audit, ImageNeed, RecordNeed, ScoreNeed
 from regrow.plan.checks import check_audit
+from regrow.plan.digests import digest_of, drawn_digest, settings_digest
 from regrow.plan.judges import judge_folder, judge_module
 from regrow.plan.records import completer_of, settings_of
 from regrow.plan.tables import module_name, reported_file
@@ -72,7 +72,7 @@ class Wiring:
 
     def origin_digest(self, part: str) -> str:
         """Return a digest of where a part of the world is fetched from."""
-        return _digest_of([json.dumps(self.world.fetch[part], sort_keys=True)])
+        return digest_of([json.dumps(self.world.fetch[part], sort_keys=True)])
 
     def fetch_params(self) -> dict[str, Any]:
         """Return what fetch_world is told."""
@@ -190,6 +190,22 @@ class Wiring:
             "code": self.code("generate_images"),
         }
 
+    def drawn_params(self) -> dict[str, Function]:
+        """Return a digest of what the images of a job, or of all jobs of a group, are drawn with.
+
+        A drawing that fails leaves no index, and Snakemake makes a missing file again only for what is out of date
+        itself. So the scores say what they are scores of.
+        """
+        drawing = self.job_params()
+
+        def drawn(wildcards: Any) -> str:
+            key, part = (wildcards.prompt_set, wildcards.group), wildcards.get("part")
+            found = [job for name, job in self._jobs.items() if name[:2] == key and part in (None, name[2])]
+            says = [drawing[name](wildcards) for name in ("sampler", "numerics", "prompts")]
+            return drawn_digest(self.audit, found, [*says, drawing["code"]])
+
+        return {"drawn": drawn}
+
     def prompt_attack_params(self) -> dict[str, Function]:
         """Return the prompt set that an attack on prompts starts from, and how many rows of it."""
         return {
@@ -220,6 +236,7 @@ class Wiring:
             "judge": lambda wildcards: self.judge(wildcards).as_posix(),
             "protocol": self._protocol,
             "code": lambda wildcards: self.code(stage, self._judge_module(wildcards.judge)),
+            **self.drawn_params(),
         }
 
     def indexes(self, wildcards: Any) -> list[Path]:
@@ -255,7 +272,7 @@ class Wiring:
         modules = [module_name(table) for table in self.audit.tables]
         reported = [path for table in self.audit.tables if (path := reported_file(table)) is not None]
         return {
-            "settings": self._settings_digest(),
+            "settings": settings_digest(self.audit.config),
             "reported": self.digest(*reported, *sorted((PACKAGE / "report").glob("*.j2"))),
             "code": self.code(stage, *modules),
         }
@@ -269,25 +286,9 @@ class Wiring:
         says += [f"{model} {settings_of(audit, model)}" for model in sorted(models)]
         says += [f"{name} {audit.pack(name).kind} {audit.label(name)}" for name in audit.concepts]
         says += [str(audit.blanks()), str(audit.counts), self._drawing()]
-        return _digest_of(says)
+        return digest_of(says)
 
     def _drawing(self) -> str:
         """Return the settings that a table compares with what its scores say."""
         settings = self.params.generate_images
         return f"{settings.steps} {settings.guidance} {settings.dtype} {settings.vae_tiling}"
-
-    def _settings_digest(self) -> str:
-        """Return a digest of all that a page may print, but for settings that change no result."""
-        config = self.audit.config
-        params = config.params.model_dump(
-            exclude={"device": True, "audit": True, "score_images": True, "generate_images": IDLE}
-        )
-        return _digest_of([str(params), str(config.world), str(config.audit)])
-
-
-# Settings of generate_images that change no image.
-IDLE = {"batch", "rows_per_job", "images_per_minute", "image_kilobytes"}
-
-
-def _digest_of(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:DIGITS]
