@@ -1,5 +1,6 @@
 """What goes wrong stops early, says so in one sentence and leaves nothing that looks finished."""
 
+import json
 import os
 import shutil
 import signal
@@ -118,6 +119,21 @@ def test_a_failed_job_leaves_nothing_that_is_called_up_to_date(copy):
     copy.edit_params(generate_images__guidance=3.0)
     copy.snakemake()
     assert copy.tables() == before
+
+
+def test_what_a_failed_job_took_away_is_made_again_with_all_that_was_made_of_it(copy):
+    """Erasing fails under another option: the published models of the old one look up to date and must not stay."""
+    before = copy.tables()
+    copy.edit_params(erase_concept__conceptprune__skill_ratio=0.3, device="cuda:7")
+    copy.snakemake("--keep-going", fails=True)
+    copy.edit_params(device="cpu")
+    plan = copy.planned()
+    assert len(plan["erase_concept"]) == 3
+    copy.snakemake()
+    assert copy.tables()["ours/signs.csv"] != before["ours/signs.csv"]
+    record = json.loads((copy.folder / "results/tiny/publish_model/pruned/church/record.json").read_text())
+    assert record["eraser"]["skill_ratio"] == 0.3
+    assert copy.planned() == {}
 
 
 def _kill_a_job(copy: Copy) -> None:

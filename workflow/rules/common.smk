@@ -10,6 +10,7 @@ from regrow.plan import jobs as plan
 from regrow.plan import refusals, renderer_lock
 from regrow.plan.audit import Audit
 from regrow.plan.cost import said
+from regrow.plan.products import products_of
 from regrow.plan.wiring import Wiring
 
 OVERLAYS = [Path(path) for path in workflow.overwrite_configfiles]

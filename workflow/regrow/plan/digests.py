@@ -1,26 +1,13 @@
 """Digests of settings, by which a rule sees that what it was made with is another."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 
 from regrow.config.layers import Config
 from regrow.dependencies import DIGITS
-from regrow.plan.audit import Audit
-from regrow.plan.jobs import Job, job_argument
-from regrow.plan.records import settings_of
 
 # Settings of generate_images that change no image.
 IDLE = {"batch", "rows_per_job", "images_per_minute", "image_kilobytes"}
-
-
-def drawn_digest(audit: Audit, jobs: Sequence[Job], says: Sequence[str]) -> str:
-    """Return a digest of what the images of some jobs are drawn with: `says`, their cells and each model's settings."""
-    told = list(says)
-    for job in jobs:
-        told.append(json.dumps(job_argument(audit, job)))
-        told += [str(settings_of(audit, cell.model)) for cell in job.cells]
-    return digest_of(told)
 
 
 def settings_digest(config: Config) -> str:

@@ -207,9 +207,7 @@ def concepts_of(audit: Audit) -> list[str]:
 
 
 def results_of(audit: Audit) -> list[Path]:
-    """Return what an audit's tables wait for in the folder of its world: what all audits of that world share."""
-    if audit.unfetched:
-        return fetched_of(audit)
+    """Return what an audit's tables and figures wait for in the folder of its world."""
     tables = dict.fromkeys(path for table in audit.tables for path in inputs_of_table(audit, table))
     return [
         *tables,

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from regrow.errors import UserError
-from regrow.plan import jobs, paths
+from regrow.plan import paths
 from regrow.plan.audit import Audit
+from regrow.plan.products import products_of
 
 RECORDS = Path(".snakemake")
 ADOPTING = "REGROW_ADOPTING"  # set by `regrow adopt`, which is about to make the records
@@ -56,8 +57,7 @@ def unknown_results(audit: Audit) -> Iterator[Path]:
 
     Tables do not count: git brings those of the record, and they are made anew with whatever is newer.
     """
-    models = dict.fromkeys(cell.model.path for cell in audit.wanted_cells if cell.model.path is not None)
-    for path in (paths.index_world(audit.world_name), *models, *jobs.results_of(audit)):
+    for path in products_of(audit):
         if path.is_file() and not _known(path):
             yield path
 

@@ -16,7 +16,7 @@ from regrow.places import data_path
 from regrow.plan import jobs, paths
 from regrow.plan.audit import Audit, ImageNeed, RecordNeed, ScoreNeed
 from regrow.plan.checks import check_audit
-from regrow.plan.digests import digest_of, drawn_digest, settings_digest
+from regrow.plan.digests import digest_of, settings_digest
 from regrow.plan.judges import judge_folder, judge_module
 from regrow.plan.records import completer_of, settings_of
 from regrow.plan.tables import module_name, reported_file
@@ -190,22 +190,6 @@ class Wiring:
             "code": self.code("generate_images"),
         }
 
-    def drawn_params(self) -> dict[str, Function]:
-        """Return a digest of what the images of a job, or of all jobs of a group, are drawn with.
-
-        A drawing that fails leaves no index, and Snakemake makes a missing file again only for what is out of date
-        itself. So the scores say what they are scores of.
-        """
-        drawing = self.job_params()
-
-        def drawn(wildcards: Any) -> str:
-            key, part = (wildcards.prompt_set, wildcards.group), wildcards.get("part")
-            found = [job for name, job in self._jobs.items() if name[:2] == key and part in (None, name[2])]
-            says = [drawing[name](wildcards) for name in ("sampler", "numerics", "prompts")]
-            return drawn_digest(self.audit, found, [*says, drawing["code"]])
-
-        return {"drawn": drawn}
-
     def prompt_attack_params(self) -> dict[str, Function]:
         """Return the prompt set that an attack on prompts starts from, and how many rows of it."""
         return {
@@ -236,7 +220,6 @@ class Wiring:
             "judge": lambda wildcards: self.judge(wildcards).as_posix(),
             "protocol": self._protocol,
             "code": lambda wildcards: self.code(stage, self._judge_module(wildcards.judge)),
-            **self.drawn_params(),
         }
 
     def indexes(self, wildcards: Any) -> list[Path]:

@@ -1,0 +1,61 @@
+"""Everything that an audit makes on the way to its tables."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from regrow.plan import jobs, paths
+from regrow.plan.addresses import ERASED, Model
+from regrow.plan.audit import Audit, EvaluationNeed, RecordNeed
+
+
+def products_of(audit: Audit) -> list[Path]:
+    """Return every file between the base model and an audit's tables, each once.
+
+    They are targets of a run beside the report: a job that fails takes its file away, and Snakemake makes a missing
+    file again only if something asks for it, not if all that was made of it looks up to date.
+    """
+    if audit.unfetched:
+        return jobs.fetched_of(audit)
+    return list(dict.fromkeys(_products(audit)))
+
+
+def _products(audit: Audit) -> Iterator[Path]:
+    world = audit.world_name
+    yield paths.index_world(world)
+    for model in _models(audit):
+        if model.path is not None:
+            yield model.path
+        if model.role == ERASED:
+            yield from _erased(audit, model.published, model.concept)
+        elif completer := model.path and audit.entry(model.attack).get("completer"):
+            yield paths.completed(world, model.published, completer, model.concept)
+    for need in _evaluations(audit):
+        if need.stage == "evaluate_recovery" and need.completer:
+            yield paths.completed(world, need.published, need.completer, need.concept)
+        other = audit.params.ablate_mask_knowledge.other
+        if need.stage == "ablate_mask_knowledge" and other:
+            yield from _erased(audit, need.published, other)
+    yield from (cell.prompts for cell in audit.wanted_cells if cell.prompts is not None)
+    for job in jobs.jobs_of(audit):
+        yield paths.index(world, audit.name, job.prompt_set, job.group, job.part)
+    yield from jobs.results_of(audit)
+
+
+def _evaluations(audit: Audit) -> list[EvaluationNeed]:
+    return [need for table in audit.tables for need in audit.needs(table) if isinstance(need, EvaluationNeed)]
+
+
+def _models(audit: Audit) -> list[Model]:
+    """Return the models that tables ask for, and the published model of each."""
+    asked = [cell.model for cell in audit.wanted_cells]
+    asked += [need.model for table in audit.tables for need in audit.needs(table) if isinstance(need, RecordNeed)]
+    asked += [audit.published_model(need.published, need.concept) for need in _evaluations(audit)]
+    published = [audit.published_model(model.published, model.concept) for model in asked if model.path is not None]
+    return list(dict.fromkeys([*published, *asked]))
+
+
+def _erased(audit: Audit, published: str, concept: str) -> Iterator[Path]:
+    """Yield the publisher's own files: of the eraser, and of the defence where there is one."""
+    entry = audit.params.publish_model[published]
+    for defence in dict.fromkeys([None, entry.defence]):
+        yield paths.erased(audit.world_name, entry.eraser, defence, concept)
