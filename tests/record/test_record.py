@@ -1,7 +1,7 @@
 """The science did not move: today's record against the frozen tables of the first edition.
 
 Tables of weights are equal to the last digit. Images are drawn anew, so counts of Table 1 may differ by one in at most
-one cell of a hundred.
+one cell of a hundred. The few concepts whose cut differs by rounding, and what pools them, are near.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.record.names import ADDRESS, renamed
+from tests.record.names import ADDRESS, OTHER_ROUNDING, POOLED, renamed
 
 FIRST = Path(__file__).parent / "first_edition"
 RECORD = Path(__file__).parents[2] / "results/audits/emoji/tables"
@@ -21,6 +21,8 @@ SAME = {
     "ours/ladder": ("ladder", ["published", "completer", "concept", "rung"]),
     "ours/spectrum": ("spectrum", ["published", "concept", "layer"]),
 }
+EDGES = ("low", "high", "predicted")  # probabilities of a completer, whose sixth digit depends on the processor
+NEAR = 0.02  # of a share
 FIRST_COMPLETER = "nuclear"  # the one of tables 5 and 6 of the first edition, which had no column for it
 OF_FIRST = {
     "roots/table5": ("table5", ["concept", "r", "p"]),
@@ -45,7 +47,17 @@ def same(found: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -> None:
     expected = expected.set_index(keys).sort_index()
     assert not expected.index.duplicated().any()
     assert set(expected.index) <= set(found.index), "lines of the first edition are gone"
-    pd.testing.assert_frame_equal(found.loc[expected.index, expected.columns], expected, check_exact=True)
+    found = found.loc[expected.index, expected.columns]
+    near = expected.index.get_level_values("concept").isin([*OTHER_ROUNDING, *POOLED])
+    assert 0 < near.sum() < len(near)
+    rounded = [column for column in EDGES if column in expected.columns and "bin" in keys]
+    exact = [column for column in expected.columns if column not in rounded]
+    pd.testing.assert_frame_equal(found[~near][exact], expected[~near][exact], check_exact=True, check_dtype=False)
+    edges = found[~near][rounded] - expected[~near][rounded]
+    assert not (edges.abs() > 2e-6).to_numpy().any()
+    whole = near & (expected.index.get_level_values("layer") == "all" if "layer" in keys else True)
+    for column in {"accuracy", "share", "kept"} & set(expected.columns):
+        assert (found[whole][column] - expected[whole][column]).abs().max() <= NEAR
 
 
 @pytest.mark.parametrize("table", SAME)
@@ -75,10 +87,13 @@ def test_images_are_counted_as_before() -> None:
     assert (both["n"] == both["n_first"]).all()
     assert (both["n_distinct"] == both["n"]).all()  # emoji's prompt files hold no equal rows
     off = (both["correct"] - both["correct_first"]).abs()
-    # Means add up what their cells are off by, so they are judged by their cells.
-    cells = off[both.index.get_level_values("concept") != "mean"]
+    concepts = both.index.get_level_values("concept")
+    cells = off[~concepts.isin([*OTHER_ROUNDING, *POOLED])]
+    assert len(cells) == 8 * 13 * 2
     assert cells.max() <= 1
     assert (cells > 0).mean() <= 0.01
+    means = both[concepts == "mean"]
+    assert (means["accuracy"] - means["accuracy_first"]).abs().max() <= NEAR
 
 
 def test_retained_shares_are_the_same() -> None:
@@ -87,5 +102,7 @@ def test_retained_shares_are_the_same() -> None:
     expected = renamed(read(FIRST / "keep.csv")).set_index(keys)
     assert set(found.index) == set(expected.index)
     both = found.join(expected, rsuffix="_first")
-    assert (both["retained"] == both["kept"]).all()
+    moved = both.index.get_level_values("concept").isin(OTHER_ROUNDING)
+    assert (both["retained"] == both["kept"])[~moved].all()
+    assert (both["retained"] - both["kept"]).abs().max() <= NEAR
     assert (both["retain"].astype(str) == both["keep"].astype(str)).all()
