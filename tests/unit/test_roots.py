@@ -107,6 +107,18 @@ def test_drawn_magnitudes_by_hand(magnitude: str) -> None:
     assert torch.allclose(run(magnitude), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("magnitude", ["row_max", "sample_empirical", "sample_layer"])
+def test_the_papers_other_strategies_give_sizes_that_are_there(magnitude: str) -> None:
+    attacked = run(magnitude)
+    assert torch.equal(attacked[MISSING].sign(), SIGNS_AT_06[MISSING])
+    for row in ROWS:
+        found = attacked[row, MISSING[row] & (attacked[row] != 0)].abs()
+        near = WEIGHT[~MISSING] if magnitude == "sample_layer" else WEIGHT[row, ~MISSING[row]]
+        assert set(found.tolist()) <= set(near.abs().tolist())
+        if magnitude == "row_max":
+            assert (found == ROWS[row][1]).all()
+
+
 def test_max_is_above_every_observed_weight() -> None:
     attacked = run("max", retain=1.0)
     for row, (_, largest, _, _) in ROWS.items():

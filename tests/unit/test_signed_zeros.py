@@ -18,9 +18,19 @@ LAYER = "unet.mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight"
 PUBLISHED = torch.tensor([[1.0, 0.0, -3.0, -0.0], [2.0, 0.0, -0.0, 4.0]])
 
 
-def test_average_by_hand() -> None:
-    found = signed_zeros(weights(**{LAYER: PUBLISHED}), None, Options(magnitude="average", seed=0))[LAYER]
-    assert found.tolist() == [[1.0, 2.0, -3.0, -2.0], [2.0, 3.0, -3.0, 4.0]]
+@pytest.mark.parametrize(
+    ("magnitude", "row_0", "row_1"), [("average", (2.0, -2.0), (3.0, -3.0)), ("row_max", (3.0, -3.0), (4.0, -4.0))]
+)
+def test_sizes_by_hand(magnitude: Any, row_0: tuple[float, float], row_1: tuple[float, float]) -> None:
+    found = signed_zeros(weights(**{LAYER: PUBLISHED}), None, Options(magnitude=magnitude, seed=0))[LAYER]
+    assert found.tolist() == [[1.0, row_0[0], -3.0, row_0[1]], [2.0, *row_1, 4.0]]
+
+
+@pytest.mark.parametrize("magnitude", ["sample_empirical", "sample_layer"])
+def test_drawn_sizes_keep_every_sign(magnitude: Any) -> None:
+    found = signed_zeros(weights(**{LAYER: PUBLISHED}), None, Options(magnitude=magnitude, seed=0))[LAYER]
+    assert torch.equal(found.signbit(), PUBLISHED.signbit())
+    assert set(found.abs().flatten().tolist()) <= {1.0, 2.0, 3.0, 4.0}
 
 
 @settings(deadline=None, max_examples=30)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regrow.arithmetic import full_float32
 from regrow.device import check_device
 from regrow.errors import UserError
 from regrow.methods import MethodOptions, load_method, parse_options
@@ -107,7 +108,8 @@ def complete_matrix(
 
     # A power of two is exact, keeps Gram matrices inside float32 and makes every method blind to the scale.
     scale = 2.0 ** min(math.ceil(math.log2(peak)), 127)  # 2^128 is infinite in float32
-    done: Completion = getattr(module, method)((observed / scale).to(device), missing.to(device), seed, options)
+    with full_float32():
+        done: Completion = getattr(module, method)((observed / scale).to(device), missing.to(device), seed, options)
     blank = missing.all(1, keepdim=True) | missing.all(0, keepdim=True)
     values = torch.where(missing, done.values.to("cpu", torch.float32) * scale, observed).masked_fill(blank, 0.0)
     certainty = done.certainty.to("cpu", torch.float32).masked_fill(~missing | blank, 0.0)

@@ -30,8 +30,9 @@ class Options(MethodOptions):
         description="Share of a layer's recovered signs that is retained (paper: 0.6), or auto: chosen per layer from "
         "how probable they are, by a completer that tells it, with rank certainty"
     )
-    magnitude: Literal["max", "average", "sample", "completed"] = Field(
-        description="Size of a retained entry, from the observed weights of its row, or as completed (paper: 4.3)"
+    magnitude: Literal["max", "average", "sample", "row_max", "sample_empirical", "sample_layer", "completed"] = Field(
+        description="Size of a retained entry: max, average or sample of its row (code); row_max, sample_empirical of "
+        "its row or sample_layer (paper's text: 4.2, 5.2, 4.3); or as completed"
     )
     rank: Literal["magnitude", "certainty"] = Field(
         description="Retain the largest by recovered magnitude (paper) or the surest by the completer's certainty"
@@ -65,7 +66,11 @@ def roots(published: PublishedWeights, completed: Completed | None, options: Opt
 
     With w the observed weights of a row, mu and sd their mean and population standard deviation, and z ~ N(mu, sd^2),
     the magnitude is max(|z|, max|w| (1 + 1e-6)) for `max` (neuron-max scaling), mean|w| for `average`, |z| for
-    `sample`, and the recovered magnitude itself for `completed` ("Align").
+    `sample`, and the recovered magnitude itself for `completed` ("Align"). *faithful* to the paper's text where it says
+    something else than its code: max|w| for `row_max`, a |w| of the row drawn with replacement for `sample_empirical`,
+    one of the whole layer for `sample_layer`.
+
+    Knowledge: the published weights alone. Cost: less than a second beside the completion, no image.
 
     Parameters
     ----------
@@ -88,27 +93,21 @@ def roots(published: PublishedWeights, completed: Completed | None, options: Opt
     """
     import torch
 
-    from regrow.attack._magnitudes import draw_rows, row_magnitudes
+    from regrow.attack._completed import require_completed
+    from regrow.attack._magnitudes import missing_magnitudes
     from regrow.attack._retain import retained, surest_signs
 
-    if completed is None:
-        raise UserError("attack 'roots' needs completed weights: name a completer in its entry in params.yaml")
-    weights = published.ffn2
-    if set(weights) != set(completed.values) or any(completed.values[n].shape != w.shape for n, w in weights.items()):
-        raise UserError(
-            "the completed weights are not those of the published model: run complete_weights on this very model"
-        )
-    surest = surest_signs(completed) if options.retain == "auto" else {}
+    recovered, weights = require_completed(published, completed, "roots"), published.ffn2
+    surest = surest_signs(recovered) if options.retain == "auto" else {}
     generator = torch.Generator("cpu").manual_seed(options.seed)
     attacked = {}
     for name in sorted(weights):
-        weight, values, missing = weights[name].float(), completed.values[name], completed.missing[name]
-        importance = values.abs() if options.rank == "magnitude" else completed.certainty[name]
+        weight, values, missing = weights[name].float(), recovered.values[name], recovered.missing[name]
+        importance = values.abs() if options.rank == "magnitude" else recovered.certainty[name]
         chosen = surest[name] if options.retain == "auto" else retained(importance, missing, options.retain)
         if options.magnitude == "completed":
             size = values.abs()
         else:
-            drawn = draw_rows(weight, missing, generator, name)
-            size = row_magnitudes(weight, missing, drawn, options.magnitude)
+            size = missing_magnitudes(weight, missing, options.magnitude, generator, name)
         attacked[name] = torch.where(missing, torch.where(chosen, values.sign(), 0.0) * size, weight)
     return attacked

@@ -25,8 +25,8 @@ RELEASE = "multiplied"  # what the option `release` of an eraser must be: filled
 class Options(MethodOptions):
     """Options of `signed_zeros`."""
 
-    magnitude: Literal["average", "max", "sample"] = Field(
-        description="Size of a pruned entry, from the observed weights of its row, as for roots"
+    magnitude: Literal["average", "max", "sample", "row_max", "sample_empirical", "sample_layer"] = Field(
+        description="Size of a pruned entry, from the observed weights of its row or layer, as for roots"
     )
     seed: Seed = Field(description="Of the drawn magnitudes")
 
@@ -38,6 +38,9 @@ def signed_zeros(published: PublishedWeights, completed: Completed | None, optio
     and of Forget-It-All prune by multiplying with 1 - mask, as `torch.nn.utils.prune` does, and -w times 0 is -0.0.
     Read from those sources and tried on weights pruned that way; a publisher who fills with 0, or adds 0.0 to what was
     multiplied, gives no sign away.
+
+    With s the sign bit of a zero and w the observed weights of its row, the entry becomes s mean|w| for `average`.
+    Knowledge: the published weights alone. Cost: less than a second; no completion, no image.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ def signed_zeros(published: PublishedWeights, completed: Completed | None, optio
     """
     import torch
 
-    from regrow.attack._magnitudes import draw_rows, row_magnitudes
+    from regrow.attack._magnitudes import missing_magnitudes
     from regrow.model.zeros import count_zeros
 
     zeros = count_zeros(published.ffn2.values())
@@ -75,7 +78,6 @@ def signed_zeros(published: PublishedWeights, completed: Completed | None, optio
     for name in sorted(published.ffn2):
         weight = published.ffn2[name].float()
         zero = weight == 0
-        drawn = draw_rows(weight, zero, generator, name)
-        size = row_magnitudes(weight, zero, drawn, options.magnitude)
+        size = missing_magnitudes(weight, zero, options.magnitude, generator, name)
         attacked[name] = torch.where(zero, torch.where(weight.signbit(), -size, size), weight)
     return attacked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -36,6 +36,8 @@ class Completed:
         Digest of the published model it was made from.
     meaning : str
         What `certainty` means, one of `Meaning`.
+    made_by : mapping
+        ``method`` and options of the completer, where they are known.
     """
 
     values: dict[str, Tensor]
@@ -43,6 +45,7 @@ class Completed:
     missing: dict[str, Tensor]
     model: str
     meaning: Meaning = "order"
+    made_by: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_completed(path: Path, completed: Completed, header: Mapping[str, Any]) -> None:
@@ -76,7 +79,7 @@ def read_completed(path: Path, published: PublishedWeights) -> Completed:
     meaning: Any = header.get("meaning")
     if meaning not in get_args(Meaning):
         raise UserError(f"{path} tells an unknown meaning of certainty, '{meaning}': run complete_weights again")
-    completed = Completed({}, {}, {}, published.digest, meaning)
+    completed = Completed({}, {}, {}, published.digest, meaning, header.get("completer") or {})
     for name, weight in published.ffn2.items():
         for key in (name, f"{name}.certainty", f"{name}.missing"):
             if key not in tensors or tensors[key].shape != weight.shape:

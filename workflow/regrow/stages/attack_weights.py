@@ -14,8 +14,10 @@ from regrow.errors import UserError
 from regrow.methods import load_method, parse_options
 from regrow.model.completed import Completed, read_completed
 from regrow.model.deltas import write_delta
+from regrow.model.dtypes import narrowed
 from regrow.model.published import read_published, require_ffn2
 from regrow.model.records import write_record
+from regrow.model.zeros import count_zeros
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +51,9 @@ def run(
     out : Path
         Every tensor of `model`, those that the attack changes with their new values.
     record_out : Path
-        record.json. With `completed` it tells in `retained` which share of the missing entries was filled in, of `all`
-        and of each of the `layers`: the K that retain auto chose.
+        record.json. Its `flags` hold `zeros_carry_signs` where the zeros of the published model tell the signs of what
+        was pruned, whether this attack reads them or not. With `completed` it tells in `retained` which share of the
+        missing entries was filled in, of `all` and of each of the `layers`: the K that retain auto chose.
 
     Raises
     ------
@@ -67,7 +70,9 @@ def run(
         raise UserError(f"attack '{attack}' returned no weight of {model}: it does not apply to this model")
     if strange := sorted(set(attacked) - set(published.tensors)):
         raise UserError(f"attack '{attack}' changes '{strange[0]}', which was not published: it sees no other weight")
-    digest = write_delta(out, {**published.tensors, **attacked}, published.base)
+    zeros = count_zeros(published.ffn2.values())
+    changed = {name: narrowed(tensor, published.tensors[name].dtype) for name, tensor in attacked.items()}
+    digest = write_delta(out, {**published.tensors, **changed}, published.base)
     record = {
         "model": digest,
         "base": published.base,
@@ -75,6 +80,8 @@ def run(
         "attack": {"name": attack, "method": method, **parsed.model_dump(mode="json")},
         "completer": completer,
         "knowledge": list(module.KNOWLEDGE),
+        "zeros": {"ffn2": zeros.total, "negative": zeros.negative},
+        "flags": ["zeros_carry_signs"] if zeros.tell_signs else [],
     }
     if recovered is not None:
         record["retained"] = shares = _retained(attacked, recovered)

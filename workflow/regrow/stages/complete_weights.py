@@ -15,6 +15,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from regrow.arithmetic import full_float32
 from regrow.complete._mask import infer_mask
 from regrow.completion import Completion, complete_matrix
 from regrow.errors import UserError
@@ -94,6 +95,7 @@ def run(
     with (
         progress([_cost(weights[name]) for name in order]) as shown,
         _one_thread_each(),
+        full_float32(),
         ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         tasks = {
