@@ -50,9 +50,27 @@ def image_provenance(audit: Audit) -> dict[str, list[Settings]]:
     return found
 
 
+def prompt_lines(audit: Audit) -> list[tuple[str, int, int]]:
+    """Return, for each prompt set, the rows of all models, and those whose prompt is longer than the model reads."""
+    from regrow.io.parquet import read_table
+
+    counted: dict[str, tuple[int, int]] = {}
+    jobs = set()
+    for judge, path in _score_files(audit):
+        if judges_sets(audit, judge):
+            continue  # of the same images
+        rows, said = read_table(path, ("case",))
+        name = str(said["prompt_set"]["name"])
+        if (job := (name, said["group"], said["part"])) not in jobs:
+            jobs.add(job)
+            n, long = counted.get(name, (0, 0))
+            counted[name] = n + rows.num_rows, long + int(said["truncated"])
+    return [(name, *numbers) for name, numbers in counted.items()]
+
+
 def model_lines(audit: Audit) -> list[tuple[str, str, str]]:
     """Return, once for every model, its name, its chain with options, and what its attack knows."""
-    first = {model.key: (model, record) for model, record in reversed(_asked(audit).items())}
+    first = {model.key: (model, record) for model, record in reversed(asked_models(audit).items())}
     return [
         (_name(model), _chain(audit, model, record), _knowledge(audit, model))
         for model, record in reversed(first.values())
@@ -62,11 +80,12 @@ def model_lines(audit: Audit) -> list[tuple[str, str, str]]:
 def method_lines(audit: Audit) -> list[tuple[str, str, str]]:
     """Return every method with the entries that use it and the first sentence of its own file."""
     params = audit.params
-    published = [params.publish_model[name] for name in audit.published]
+    published = [params.publish_model[name] for view in audit.views for name in view.published]
     used = [("erase_concept", one.eraser) for one in published]
     used += [("defend_model", one.defence) for one in published if one.defence]
-    used += [("complete_weights", completer) for name in audit.published for completer in audit.completers(name)]
-    used += [(audit.section_of(attack), attack) for attack in (*audit.attacks, *audit.oracles)]
+    for view in audit.views:
+        used += [("complete_weights", completer) for name in view.published for completer in view.completers(name)]
+        used += [(audit.section_of(attack), attack) for attack in (*view.attacks, *view.oracles)]
     entries: dict[tuple[str, str], list[str]] = {}
     for section, entry in dict.fromkeys(used):
         entries.setdefault((section, getattr(params, section)[entry]["method"]), []).append(entry)
@@ -80,12 +99,12 @@ def model_digests(audit: Audit) -> list[tuple[str, str, str]]:
     """Return name, concept and digest of every model that has a record."""
     return [
         (_name(model), model.concept, str(checked_record(audit, model, record)["model"]))
-        for model, record in _asked(audit).items()
+        for model, record in asked_models(audit).items()
         if record is not None
     ]
 
 
-def _asked(audit: Audit) -> dict[Model, Path | None]:
+def asked_models(audit: Audit) -> dict[Model, Path | None]:
     """Return the models that some table of the audit asks for, with their records, in the audit's order."""
     found: dict[Model, Path | None] = {}
     for table in audit.tables:
@@ -102,7 +121,7 @@ def _asked(audit: Audit) -> dict[Model, Path | None]:
             published = audit.published_model(model.published, model.concept)
             found[published] = published.record
     concepts = {name: place for place, name in enumerate([*audit.concepts, "any"])}
-    models = {model.key: None for concept in audit.concepts for model in audit.models(concept)}
+    models = {model.key: None for concept in audit.concepts for model in audit.every_model(concept)}
     keys = {key: place for place, key in enumerate(models)}
     return dict(sorted(found.items(), key=lambda item: (keys[item[0].key], concepts[item[0].concept])))
 
@@ -164,7 +183,7 @@ def _different(metadata: Mapping[str, Mapping[str, Any]], keys: tuple[str, ...])
     used: dict[str, list[str]] = {}
     for said in metadata.values():
         text = json.dumps({key: said[key] for key in keys if key in said})
-        used.setdefault(text, []).append(str(said.get("prompt_set_name", said.get("group", ""))))
+        used.setdefault(text, []).append(str(said.get("prompt_set", {}).get("name", "")))
     return [
         Settings(", ".join(dict.fromkeys(filter(None, groups))), flatten(json.loads(text)))
         for text, groups in used.items()

@@ -17,7 +17,17 @@ from regrow.plan import paths
 from regrow.plan.audit import Audit
 from regrow.plan.tables import has_figure, table_module
 from regrow.report import prose
-from regrow.report.provenance import flatten, image_provenance, method_lines, model_digests, model_lines
+from regrow.report.licences import licence_lines
+from regrow.report.provenance import (
+    asked_models,
+    flatten,
+    image_provenance,
+    method_lines,
+    model_digests,
+    model_lines,
+    prompt_lines,
+)
+from regrow.report.times import PAPER, time_lines
 from regrow.report.verdict import RULE, Accuracy, Kind, Verdict, verdicts
 from regrow.report.words import GLOSSARY
 from regrow.tables.blocks import Block, Grid, plain_blocks
@@ -75,6 +85,12 @@ def _context(audit: Audit) -> dict[str, Any]:
         "counts": audit.counts,
         "concepts": audit.concepts,
         "published": judged,
+        "tokens": world.tokens,
+        "prompts": prompt_lines(audit),
+        "times": time_lines(audit, list(asked_models(audit))),
+        "paper_time": PAPER,
+        "device": audit.params.device,
+        "licences": licence_lines(audit.world, audit.counts),
         "rule": RULE,
         "cards": _cards(audit, made, judged),
         "means": _means(audit, made.get(TABLE1)),
@@ -84,7 +100,7 @@ def _context(audit: Audit) -> dict[str, Any]:
         "methods": method_lines(audit),
         "settings": image_provenance(audit),
         "digests": model_digests(audit),
-        "blanks": [(published, attack, reason) for (_, published, attack), reason in audit.blanks().items()],
+        "not_made": audit.not_made(),
         "params": yaml.safe_dump(audit.params.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         "glossary": GLOSSARY,
     }
@@ -92,6 +108,7 @@ def _context(audit: Audit) -> dict[str, Any]:
 
 def _judged(audit: Audit, table: pd.DataFrame | None) -> list[dict[str, Any]]:
     """Return, for every published model, its verdicts and what they sum up to; nothing without Table 1."""
+    audit = audit.for_table(TABLE1)
     sets = concept_sets(audit)
     if table is None or not sets:
         return []
@@ -116,7 +133,7 @@ def _cards(audit: Audit, made: dict[str, pd.DataFrame], judged: list[dict[str, A
     """Return a card per concept: its verdicts and, where the audit has them, its pictures."""
     strips = _strips(audit, made[CONCEPTS]) if CONCEPTS in made else {}
     cards = []
-    for concept in audit.concepts if judged else []:
+    for concept in audit.for_table(TABLE1).concepts if judged else []:
         own = [verdict for one in judged for verdict in one["verdicts"] if verdict.concept == concept]
         cards.append(
             {
@@ -151,7 +168,7 @@ def _strips(audit: Audit, table: pd.DataFrame) -> dict[str, str]:
     except (FileNotFoundError, OSError) as error:
         raise UserError(f"{path} does not exist or is no picture: run make_figure") from error
     found = {}
-    for concept in audit.concepts:
+    for concept in audit.for_table(CONCEPTS).concepts:
         buffer = io.BytesIO()
         strip(figure, table, concept, audit.params.make_figure.columns).save(buffer, format="PNG", optimize=True)
         found[concept] = _data_uri(buffer.getvalue())
@@ -162,6 +179,7 @@ def _means(audit: Audit, table: pd.DataFrame | None) -> list[dict[str, Any]]:
     """Return our means and, in fields of their own, the paper's printed ones."""
     if table is None:
         return []
+    audit = audit.for_table(TABLE1)
     reported = read_reported(TABLE1)
     printed = {}
     if reported is not None:
@@ -191,9 +209,10 @@ def _means(audit: Audit, table: pd.DataFrame | None) -> list[dict[str, Any]]:
 
 def _section(audit: Audit, name: str, table: pd.DataFrame) -> dict[str, Any]:
     """Return what the report says of one table."""
-    module = table_module(name)
+    module, audit = table_module(name), audit.for_table(name)
     data = TableData(audit, audit.level, printed=read_reported(name))
     blocks: list[Block] = module.section(table, data) if hasattr(module, "section") else plain_blocks(table)
+    open_grids = [block for block in blocks if isinstance(block, Grid) and not block.fold]
     figure = None
     if has_figure(name) and name != CONCEPTS:  # whose strips stand in the cards
         path = paths.figure(audit.name, name)
@@ -211,13 +230,13 @@ def _section(audit: Audit, name: str, table: pd.DataFrame) -> dict[str, Any]:
         "blocks": blocks,
         "figure": figure,
         # Small grids stand beside each other where the page has room.
-        "beside": all(isinstance(block, Grid) and len(block.head) <= _NARROW for block in blocks),
-        "notes": _notes(name) if module.REPORTED else [],
+        "beside": len(open_grids) > 1 and all(len(block.head) <= _NARROW for block in open_grids),
+        "notes": _notes(name),
     }
 
 
 def _notes(table: str) -> list[str]:
-    """Return what a paper's table contradicts in itself."""
+    """Return what must be said of a paper's table: what it contradicts in itself, or why it has no numbers."""
     family, _, name = table.partition("/")
     path = data_path(f"data/reported/{family}/notes.csv")
     if not path.is_file():

@@ -95,7 +95,7 @@ def accuracy_blocks(table: pd.DataFrame, data: TableData, fold: bool = False) ->
     for prompt_set, rows in table.groupby("prompt_set", sort=False):
         models = list(dict.fromkeys(zip(rows["role"], rows["published"], rows["attack"], strict=True)))
         cells: Mapping[tuple[Any, ...], Any] = {
-            (row.concept, row.role, row.published, row.attack): _accuracy(row, data) for row in each_line(rows)
+            (row.concept, row.role, row.published, row.attack): accuracy_cell(row, data) for row in each_line(rows)
         }
         concepts = list(dict.fromkeys(rows["concept"]))
         lines = [(concept, [cells.get((concept, *model)) for model in models]) for concept in concepts]
@@ -109,6 +109,8 @@ def accuracy_blocks(table: pd.DataFrame, data: TableData, fold: bool = False) ->
 
 def reported_accuracies(data: TableData) -> list[Block]:
     """Show what a paper prints, its own words for models and classes, a grid per prompt set."""
+    from regrow.tables.reported import differences
+
     reported = data.reported()
     if reported is None:
         return []
@@ -121,7 +123,7 @@ def reported_accuracies(data: TableData) -> list[Block]:
         ]
         caption = f"Reported: {rows['source'].iloc[0]}, prompts '{prompt_set}', as printed."
         blocks.append(Grid(caption, "Class", models, lines, reported=True, fold=True))
-    return blocks
+    return [*blocks, Text(differences(data.audit, "roots", str(reported["prompt_set"].iloc[0])))]
 
 
 def _range(counts: pd.Series[int]) -> str:
@@ -129,7 +131,8 @@ def _range(counts: pd.Series[int]) -> str:
     return str(least) if least == most else f"{least} to {most}"
 
 
-def _accuracy(row: Any, data: TableData) -> Share | Blank:
+def accuracy_cell(row: Any, data: TableData) -> Share | Blank:
+    """Return the cell of one line of a table of accuracies; a line without numbers is a blank with its reason."""
     import pandas as pd
 
     if pd.isna(row.n):

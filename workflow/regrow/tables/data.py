@@ -65,9 +65,12 @@ class TableData:
         rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
         return rows.reset_index(drop=True)
 
-    def accuracy(self, prompt_sets: Sequence[str]) -> pd.DataFrame:
-        """Return accuracies of every cell and their means over concepts; see `regrow.tables.accuracy`."""
-        rows = self.judged(prompt_sets)
+    def accuracy(self, prompt_sets: Sequence[str], rows: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return accuracies of every cell and their means over concepts; see `regrow.tables.accuracy`.
+
+        `rows` are those of `judged` with another `correct`, for a table that counts something else.
+        """
+        rows = self.judged(prompt_sets) if rows is None else rows
         # A table without oracles has no blanks of oracles either.
         roles = {"attacked", *rows["role"]}
         blanks = [key for key in self.audit.blanks() if key[0] in roles]
@@ -78,9 +81,9 @@ class TableData:
         """The models as (role, published, attack) in the audit's order, also those that do not exist."""
         audit = self.audit
         found = [("pretrained", "none", "none"), ("control", "none", "none")]
-        for published in audit.published:
+        for published in audit.listed_published:
             found.append(("erased", published, "none"))
-            found += [("attacked", published, attack) for attack in audit.attacks]
+            found += [("attacked", published, attack) for attack in audit.listed_attacks]
             found += [("oracle", published, oracle) for oracle in audit.oracles]
         return found
 
@@ -100,7 +103,7 @@ class TableData:
             return role
         if role == "erased":
             return published
-        of = f" on {published}" if len(self.audit.published) > 1 else ""
+        of = f" on {published}" if len(self.audit.listed_published) > 1 else ""
         return f"{attack}{of}" + (" (oracle)" if role == "oracle" else "")
 
     def reason(self, published: str, attack: str) -> str:

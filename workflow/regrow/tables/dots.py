@@ -30,7 +30,7 @@ def draw_dots(table: pd.DataFrame, data: TableData) -> Figure:
     for axes, prompt_set in zip(panels, prompt_sets, strict=True):
         rows = table[table["prompt_set"] == prompt_set]
         _panel(axes, rows, models, looks)
-        axes.set(xlim=(-0.04, 1.04), title=f"prompts: {style.spoken(prompt_set)}", xlabel="accuracy")
+        axes.set(xlim=(-0.04, 1.04), title=style.spoken(prompt_set), xlabel="accuracy")
     first = panels[0]
     first.set_yticks(range(len(models)), [data.label(*model) for model in models])
     first.set_ylim(len(models) - 0.5, -0.5)

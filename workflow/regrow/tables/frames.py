@@ -26,6 +26,7 @@ def read_data(audit: Audit, table: str, scores: bool = True) -> TableData:
     UserError
         A file is missing, damaged, stale or of something else.
     """
+    audit = audit.for_table(table)
     needs = audit.needs(table)
     by_judge: dict[str, list[Cell]] = {}
     for need in needs:

@@ -73,7 +73,7 @@ def read_figure_data(audit: Audit, table: str) -> FigureData:
     )
     settings = audit.params.make_figure
     return FigureData(
-        audit,
+        data.audit,
         data.level,
         evaluations=data.evaluations,
         records=data.records,

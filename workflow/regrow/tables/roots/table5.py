@@ -70,12 +70,18 @@ def draw(table: pd.DataFrame, data: FigureData) -> Figure:
 
 def section(table: pd.DataFrame, data: TableData) -> list[Block]:
     """Show the pooled groups of every completer, and what the paper prints."""
+    from regrow.tables.blocks import Text
     from regrow.tables.recovery import pooled_only
+    from regrow.tables.reported import differences, same_classes
 
     blocks = [_grid(f"This audit: {name}.", shares) for name, shares in _maps(pooled_only(table)).items()]
     reported = data.reported()
     if reported is not None:
+        for concept in same_classes(data.audit, reported):
+            own = _maps(table[table["concept"] == concept])
+            blocks += [_grid(f"This audit: {name}, {concept}.", shares) for name, shares in own.items()]
         blocks.append(_grid(f"Reported: {SOURCE}, SD 1.5, golf ball.", _shares(reported), reported=True))
+        blocks.append(Text(differences(data.audit, "roots")))
     return blocks
 
 

@@ -97,10 +97,12 @@ def metrics(table: pd.DataFrame) -> dict[str, float]:
 
 def section(table: pd.DataFrame, data: TableData) -> list[Block]:
     """Show all concepts by K and every concept at K = 1, and what the paper prints."""
-    from regrow.tables.blocks import Grid, Share
+    from regrow.tables.blocks import Grid, Share, Text
     from regrow.tables.pooling import is_pooled
     from regrow.tables.recovery import completers
+    from regrow.tables.reported import differences, same_classes
 
+    reported = data.reported()
     named = completers(table)
     head = [f"{name}, {part}" for name in named.values() for part in ("the K largest", "the rest")]
     cells = {
@@ -108,24 +110,26 @@ def section(table: pd.DataFrame, data: TableData) -> list[Block]:
         for row in each_line(table)
     }
     blocks: list[Block] = []
-    pooled = [concept for concept in dict.fromkeys(table["concept"]) if is_pooled(concept)]
-    for concept in pooled:
+    # The paper's own class stands beside the paper's numbers.
+    shown = [concept for concept in dict.fromkeys(table["concept"]) if is_pooled(concept)]
+    for concept in [*shown, *same_classes(data.audit, reported)]:
         rows = [
             (f"{k:g}", [cells.get((concept, *pair, k, part)) for pair in named for part in _PARTS])
             for k in sorted(set(table["k"]))
         ]
-        blocks.append(Grid(f"This audit: sign accuracy by K, {concept} concepts.", "K", head, rows))
+        said = f"{concept} concepts" if concept in shown else concept
+        blocks.append(Grid(f"This audit: sign accuracy by K, {said}.", "K", head, rows))
     rows = [
         (concept, [cells.get((concept, *pair, 1.0, "top")) for pair in named])
         for concept in dict.fromkeys(table["concept"])
     ]
     blocks.append(Grid("This audit: all completed weights (K = 1).", "Concept", list(named.values()), rows))
-    reported = data.reported()
     if reported is not None:
         printed = {(row.k, row.part): Share(row.accuracy) for row in each_line(reported)}
         rows = [(f"{k:g}", [printed.get((k, part)) for part in _PARTS]) for k in dict.fromkeys(reported["k"])]
         head = [label for _, label in _PARTS.values()]
         blocks.append(Grid(f"Reported: {SOURCE}, SD 1.5, golf ball.", "K", head, rows, reported=True))
+        blocks.append(Text(differences(data.audit, "roots")))
     return blocks
 
 

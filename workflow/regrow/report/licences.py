@@ -1,0 +1,34 @@
+"""Under which licence everything lies that an audit's numbers rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from regrow.config.files import WorldFile
+
+CODE = ("the code", "this repository", "Apache-2.0")
+
+
+def licence_lines(world: WorldFile, prompt_sets: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
+    """Return (what, where from, licence) of the code, the model, the judges and the prompts of a world.
+
+    Parameters
+    ----------
+    world : WorldFile
+        Whose file states the licences.
+    prompt_sets : iterable of str or None
+        Those that are used; without them all that the world fetches.
+    """
+    lines = [CODE]
+    if world.licence:
+        lines.append(("what the repository brings", world.concepts.rpartition("/")[0], world.licence))
+    for part, origin in world.fetch.items():
+        what = "the model" if part == "pipeline" else f"the judge '{part}'"
+        lines.append((what, origin.repo or str(origin.url).removeprefix("https://"), origin.licence))
+    used = None if prompt_sets is None else {world.prompt_sets[name].file for name in prompt_sets}
+    for name, prompts in world.fetch_prompts.items():
+        if used is None or any(file.endswith(f"/{name}.csv") for file in used):
+            lines.append((f"the prompts '{name}'", f"{prompts.repo}, {prompts.path}", prompts.licence))
+    return lines
