@@ -15,8 +15,10 @@ rule complete_weights:
         "logs/complete_weights/{world}/{published}/{completer}/{concept}.tsv"
     conda:
         ENVIRONMENT
+    threads: 2
     resources:
         **DEVICE,
+        **needs.of("complete_weights"),
     params:
         **wiring.method_params("complete_weights", "completer"),
         seed=PARAMS.seed,
@@ -39,6 +41,7 @@ rule attack_weights:
         "logs/attack_weights/{world}/{published}/{attack}/{concept}.tsv"
     wildcard_constraints:
         attack=one_of(PARAMS.attack_weights),
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -67,6 +70,7 @@ rule attack_model:
         ENVIRONMENT
     resources:
         **DEVICE,
+        **needs.of("attack_model"),
     params:
         **wiring.method_params("attack_model", "attack"),
         word=wiring.word,
@@ -95,6 +99,7 @@ rule attack_prompts:
         ENVIRONMENT
     resources:
         **DEVICE,
+        **needs.of("attack_prompts"),
     params:
         **wiring.method_params("attack_prompts", "attack"),
         **wiring.prompt_attack_params(),
@@ -103,5 +108,6 @@ rule attack_prompts:
     shell:
         "python -m regrow attack_prompts --world {input.world:q} --model {input.model:q} --attack {wildcards.attack:q}"
         " --method {params.method:q} --options {params.options:q} --word {params.word:q}"
-        " --prompt-set {params.prompt_set:q} --concept {wildcards.concept:q} --n {params.n} --work {params.work:q}"
-        " --device {resources.device} --out {output.prompts:q} --record-out {output.record:q} >{log:q} 2>&1"
+        " --prompt-set {params.prompt_set:q} --prompts {input.prompts:q} --label {params.label:q} --n {params.n}"
+        " --work {params.work:q} --device {resources.device} --out {output.prompts:q} --record-out {output.record:q}"
+        " >{log:q} 2>&1"

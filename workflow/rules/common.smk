@@ -9,15 +9,17 @@ from regrow.errors import UserError
 from regrow.plan import jobs as plan
 from regrow.plan import refusals, renderer_lock
 from regrow.plan.audit import Audit
-from regrow.plan.cost import said
+from regrow.plan.preview import before_a_run
 from regrow.plan.products import products_of
+from regrow.plan.resources import JobResources
 from regrow.plan.wiring import Wiring
 
 OVERLAYS = [Path(path) for path in workflow.overwrite_configfiles]
 BASE = [Path(path) for path in workflow.configfiles if Path(path) not in OVERLAYS]
 try:
-    AUDIT = Audit(resolve(config, BASE, OVERLAYS))
+    AUDIT = Audit(resolve(config, BASE, OVERLAYS, workflow.config_settings.config))
     wiring = Wiring(AUDIT)
+    needs = JobResources(AUDIT, wiring.job)
     atexit.register(wiring.save)  # digests are asked for until the last job is planned
     renderer_lock.check_lock()
     # A job's own process sees results before Snakemake keeps a record of them, and `regrow adopt` makes that record.
@@ -55,7 +57,5 @@ wildcard_constraints:
 
 
 def cost_of_jobs(needed):
-    """Say how many images a run makes at most, for those that are in the store are kept, and how long that takes."""
-    drawing = [wiring.job(job.wildcards) for job in needed if job.rule.name.endswith("generate_images")]
-    rows = sum(len(job.cells) * (job.last - job.first) for job in drawing)
-    return said(AUDIT, rows) + "\n" if rows else ""
+    """Say what each table costs from the beginning, and what this run costs."""
+    return before_a_run(AUDIT, [Path(job.output[0]) for job in needed if job.output])

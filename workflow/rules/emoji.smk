@@ -20,7 +20,7 @@ rule render_sprites:
     benchmark:
         "logs/render_sprites/{world}.tsv"
     conda:
-        "../../envs/sprites.yaml"
+        ENVIRONMENT
     params:
         code=lambda wildcards: wiring.code("render_sprites"),
     shell:

@@ -16,6 +16,7 @@ rule apply_oracle:
         "logs/apply_oracle/{world}/{published}/{attack}/{concept}.tsv"
     wildcard_constraints:
         attack=one_of(PARAMS.apply_oracle),
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -56,6 +57,7 @@ rule ablate_mask_knowledge:
         world=WORLD,
         model=MODEL,
         erased=wiring.erased,
+        completed=wiring.ladder_completed,
         other_erased=wiring.other_erased,
     output:
         "results/{world}/ablate_mask_knowledge/{published}/{completer}/{concept}/ladder.parquet",
@@ -65,8 +67,10 @@ rule ablate_mask_knowledge:
         "logs/ablate_mask_knowledge/{world}/{published}/{completer}/{concept}.tsv"
     conda:
         ENVIRONMENT
+    threads: 2
     resources:
         **DEVICE,
+        **needs.of("ablate_mask_knowledge"),
     params:
         **wiring.method_params("ablate_mask_knowledge", "completer", "complete_weights"),
         other_concept=PARAMS.ablate_mask_knowledge.other or "",
@@ -74,10 +78,10 @@ rule ablate_mask_knowledge:
         seed=PARAMS.seed,
     shell:
         "python -m regrow ablate_mask_knowledge --world {input.world:q} --model {input.model:q} --erased {input.erased:q}"
-        " --other-erased {input.other_erased:q} --other-concept {params.other_concept:q} --concept {wildcards.concept:q}"
-        " --published {wildcards.published:q} --completer {wildcards.completer:q} --method {params.method:q} --options"
-        " {params.options:q} --threshold {params.threshold} --seed {params.seed} --device {resources.device} --jobs"
-        " {threads} --out {output:q} >{log:q} 2>&1"
+        " --completed {input.completed:q} --other-erased {input.other_erased:q} --other-concept {params.other_concept:q}"
+        " --concept {wildcards.concept:q} --published {wildcards.published:q} --completer {wildcards.completer:q}"
+        " --method {params.method:q} --options {params.options:q} --threshold {params.threshold} --seed {params.seed}"
+        " --device {resources.device} --jobs {threads} --out {output:q} >{log:q} 2>&1"
 
 
 rule measure_spectrum:

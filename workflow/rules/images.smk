@@ -19,13 +19,15 @@ rule generate_images:
         ENVIRONMENT
     resources:
         **DEVICE,
-        batch=PARAMS.generate_images.batch,
+        **needs.of("generate_images"),
+        **wiring.drawing_resources(),
     params:
         **wiring.job_params(),
         store=subpath(output[0], ancestor=5),
     shell:
         "python -m regrow generate_images --world {input.world:q} --job {params.job:q} --store {params.store:q}/store"
         " --sampler {params.sampler:q} --numerics {params.numerics:q} --batch {resources.batch}"
+        " --attention-slicing {resources.attention_slicing} --cpu-offload {resources.cpu_offload}"
         " --device {resources.device} --out {output:q} >{log:q} 2>&1"
 
 

@@ -16,6 +16,7 @@ rule erase_concept:
         ENVIRONMENT
     resources:
         **DEVICE,
+        **needs.of("erase_concept"),
     params:
         **wiring.method_params("erase_concept", "eraser"),
         **wiring.pack_params(),
@@ -40,6 +41,7 @@ rule defend_model:
         ENVIRONMENT
     resources:
         **DEVICE,
+        **needs.of("defend_model"),
     params:
         **wiring.method_params("defend_model", "defence"),
         **wiring.pack_params(),
@@ -61,6 +63,7 @@ rule publish_model:
         "logs/publish_model/{world}/{published}/{concept}.log",
     benchmark:
         "logs/publish_model/{world}/{published}/{concept}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     params:

@@ -11,6 +11,7 @@ rule make_table:
         "logs/make_table/{audit}/{table}.log",
     benchmark:
         "logs/make_table/{audit}/{table}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -29,6 +30,7 @@ rule make_figure:
         "logs/make_figure/{audit}/{table}.log",
     benchmark:
         "logs/make_figure/{audit}/{table}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -48,6 +50,7 @@ rule make_metrics:
         "logs/make_metrics/{audit}.log",
     benchmark:
         "logs/make_metrics/{audit}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -67,6 +70,7 @@ rule make_report:
         "logs/make_report/{audit}.log",
     benchmark:
         "logs/make_report/{audit}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     params:

@@ -1,5 +1,8 @@
 # The world: a base model, fetched where it is not shipped and looked over once. Everything hangs on world.json, so judges, concept
 # packs and prompts are no part of it: they are inputs of the rules that read them, and a new one leaves all other results alone.
+from regrow.plan.fetching import FetchWiring
+
+fetching = FetchWiring(wiring)
 
 
 rule fetch_world:
@@ -9,11 +12,13 @@ rule fetch_world:
         "logs/fetch_world/{world}.log",
     benchmark:
         "logs/fetch_world/{world}.tsv"
+    wildcard_constraints:
+        world=one_of([AUDIT.source]),
     localrule: True  # nodes of a cluster may have no network
     conda:
         ENVIRONMENT
     params:
-        **wiring.fetch_params(),
+        **fetching.world_params(),
     shell:
         "python -m regrow fetch_world --world {params.world:q} --name {wildcards.world:q} --lock {params.lock:q}"
         " --out {output:q} >{log:q} 2>&1"
@@ -27,15 +32,16 @@ rule fetch_prompts:
     benchmark:
         "logs/fetch_prompts/{world}/{name}.tsv"
     wildcard_constraints:
+        world=one_of([AUDIT.source]),
         name=one_of(AUDIT.world.fetch_prompts),
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        **wiring.fetch_prompts_params(),
+        **fetching.prompts_params(),
         folder=subpath(output[0], parent=True),
     shell:
-        "python -m regrow fetch_prompts --origins {params.origins:q} --names {wildcards.name:q}"
+        "python -m regrow fetch_prompts --origins {params.origins:q} --names {wildcards.name:q} --sets {params.sets:q}"
         " --folder {params.folder:q} >{log:q} 2>&1"
 
 
@@ -50,6 +56,8 @@ rule index_world:
         "logs/index_world/{world}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **needs.of("index_world"),
     params:
         world=lambda _: wiring.world_argument(),
         pipeline=wiring.pipeline_digest(),

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from regrow.config.origins import Origin, PromptOrigin
 from regrow.config.schema import Folder, Name, Names, Section, Text, distinct
 from regrow.images.prompts import PromptSet
 from regrow.methods import Count, Positive, Seed
@@ -73,13 +74,25 @@ class WorldFile(Section):
     prompt_sets: Annotated[dict[Name, StatedPromptSet], BeforeValidator(_named), AfterValidator(distinct)] = Field(
         min_length=1, description="Prompts with seeds, and what is done with their images"
     )
+    licence: Text | None = Field(
+        None, description="Of what the repository brings of it; what is fetched states its own"
+    )
     structural_zeros: Folder | None = Field(
         None, description="Safetensors file of zeros that are no cut: the base model was trained with them"
     )
     train_world: TrainWorld | None = Field(None, description="How it was trained, where that was here")
-    fetch: dict[str, dict[str, Any]] = Field({}, description="What fetch_world downloads, folder by folder")
-    fetch_prompts: dict[str, dict[str, Any]] = Field({}, description="Files of prompts that fetch_prompts downloads")
+    fetch: dict[Name, Origin] = Field({}, description="What fetch_world downloads, folder by folder")
+    fetch_prompts: dict[Name, PromptOrigin] = Field({}, description="Files of prompts that fetch_prompts downloads")
     params: dict[str, Any] = Field({}, description="Values that take the place of those of params.yaml in this world")
+
+
+class Selection(Section):
+    """What one table of an audit selects in place of the audit's own lists."""
+
+    concepts: Names | None = Field(None, min_length=1, description="Some of the audit's concepts")
+    published: Names | None = Field(None, min_length=1, description="Entries of publish_model")
+    attacks: Names | None = Field(None, description="Entries of attack_weights, attack_model and attack_prompts")
+    oracles: Names | None = Field(None, description="Entries of apply_oracle")
 
 
 class AuditFile(Section):
@@ -93,5 +106,8 @@ class AuditFile(Section):
     oracles: Names = Field([], description="Entries of apply_oracle")
     tables: Annotated[list[str], AfterValidator(distinct), Field(min_length=1)] = Field(
         description="Tables with their figures, such as roots/table1; the report has them in this order"
+    )
+    selections: dict[str, Selection] = Field(
+        {}, description="Tables that select other concepts or models than those above, such as a sweep of few concepts"
     )
     counts: dict[Name, Count] = Field(min_length=1, description="Images per model by prompt set; others are not drawn")

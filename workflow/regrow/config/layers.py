@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ from regrow.config.entries import check_entries
 from regrow.config.errors import validate
 from regrow.config.files import AuditFile, WorldFile
 from regrow.config.reader import read_yaml
+from regrow.config.rehearsal import SUFFIX, asked_for, scaled, scaled_counts
 from regrow.config.schema import NAME, Params
 from regrow.errors import UserError, nearest
 from regrow.places import ROOT, shown
@@ -24,11 +26,20 @@ Leaf = tuple[str, ...]
 
 
 class Config(BaseModel):
-    """Everything that was set, checked, and the file that each value comes from."""
+    """Everything that was set, checked, and the file that each value comes from.
+
+    Attributes
+    ----------
+    world_name, audit_name : str
+        The folders of results; a rehearsal has folders of its own. The world's file is `audit.world`.
+    rehearsal : bool
+        Whether every count was scaled down.
+    """
 
     model_config = ConfigDict(frozen=True)
     world_name: str
     audit_name: str
+    rehearsal: bool = False
     params: Params
     world: WorldFile
     audit: AuditFile
@@ -39,15 +50,20 @@ class Config(BaseModel):
         return self.model_dump_json()
 
 
-def current(audit: str | None = None, params: Path = Path("params.yaml")) -> Config:
+def current(audit: str | None = None, params: Path = Path("params.yaml"), rehearsal: bool = False) -> Config:
     """Return the config of the run that this process is part of, or else that of params.yaml in this folder."""
-    if audit is None and (text := os.environ.get(VARIABLE)):
+    if audit is None and not rehearsal and (text := os.environ.get(VARIABLE)):
         return Config.model_validate_json(text)
-    content = read_yaml(params)
-    return resolve({**content, "audit": audit} if audit else content, [params])
+    said = {**({"audit": audit} if audit else {}), **({"rehearsal": True} if rehearsal else {})}
+    return resolve({**read_yaml(params), **said}, [params])
 
 
-def resolve(config: Mapping[str, Any], files: Sequence[Path], overlays: Sequence[Path] = ()) -> Config:
+def resolve(
+    config: Mapping[str, Any],
+    files: Sequence[Path],
+    overlays: Sequence[Path] = (),
+    said: Mapping[str, Any] = MappingProxyType({}),
+) -> Config:
     """Check the config of a run and put all files together.
 
     Parameters
@@ -59,13 +75,18 @@ def resolve(config: Mapping[str, Any], files: Sequence[Path], overlays: Sequence
         the last of two keys; what they do not explain was said on the command line.
     overlays : sequence of Path
         More such files, which are stronger than the world file.
+    said : mapping
+        What the command line says, which is stronger than all files, also where it repeats what the weakest one has.
 
     Raises
     ------
     UserError
         A bad value, in one sentence with the nearest word.
     """
+    config, rehearsal = asked_for(config)
     base, top = _by_strength(config, files, overlays)
+    repeated = {leaf for leaf, _ in _leaves(said) if leaf in base}
+    top |= {leaf: (base[leaf][0], COMMAND_LINE) for leaf in repeated}
     name = _audit_name(base, top)
     audit_path = _find("audits", name)
     audit = validate(AuditFile, _selections(read_yaml(audit_path), audit_path), shown(audit_path))
@@ -73,11 +94,28 @@ def resolve(config: Mapping[str, Any], files: Sequence[Path], overlays: Sequence
     world = validate(WorldFile, read_yaml(world_path), shown(world_path))
     values: dict[Leaf, tuple[Any, str]] = base
     values |= {leaf: (value, shown(world_path)) for leaf, value in _leaves(world.params)}
+    if rehearsal:
+        values |= scaled(values)
+        audit = scaled_counts(audit)
     values |= top
     where = f"params, with those of {shown(world_path)}" if world.params else "params"
     params = check_entries(validate(Params, _nested({leaf: value for leaf, (value, _) in values.items()}), where))
-    origins = {".".join(leaf): origin for leaf, (_, origin) in values.items()}
-    return Config(world_name=audit.world, audit_name=name, params=params, world=world, audit=audit, origins=origins)
+    suffix = SUFFIX if rehearsal else ""
+    return Config(
+        world_name=audit.world + suffix,
+        audit_name=name + suffix,
+        rehearsal=rehearsal,
+        params=params,
+        world=world,
+        audit=audit,
+        origins={".".join(leaf): origin for leaf, (_, origin) in values.items()},
+    )
+
+
+def read_world_file(name: str) -> WorldFile:
+    """Return the checked file of a world, which need not be that of an audit."""
+    path = _find("worlds", name)
+    return validate(WorldFile, read_yaml(path), shown(path))
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,6 +187,8 @@ def _find(kind: str, name: str) -> Path:
         if found and found[0].stem == name:
             if not re.fullmatch(NAME, name) or len(name) > 60:
                 raise UserError(f"{shown(found[0])}: rename it with letters, digits, _ and -, at most 60 of them")
+            if name.casefold().endswith(SUFFIX):
+                raise UserError(f"{shown(found[0])}: names that end in {SUFFIX} are those of rehearsals: rename it")
             return found[0]
     raise UserError(
         f"unknown {what} '{name}', for there is no config/{kind}/{name}.yaml: {nearest(name, dict.fromkeys(known))}"

@@ -99,11 +99,14 @@ class GenerateImages(Section):
     dtype: Literal["float32", "float16", "bfloat16"] = Field(description="Numeric type of weights and activations")
     vae_tiling: bool = Field(False, description="Decode in tiles, for images that do not fit into memory")
     batch: Count = Field(
-        description="Images drawn at once; changes time and memory, and images by a grey level at most"
+        description="Images drawn at once, or half as many until they fit; changes time and memory, and images by a "
+        "grey level at most"
     )
+    attention_slicing: bool = Field(
+        False, description="Attention head by head and decoding image by image: less memory, more time"
+    )
+    cpu_offload: bool = Field(False, description="Keep on the GPU only the part that computes: less memory, more time")
     rows_per_job: Count = Field(description="Prompts per job; a job draws them with all models of one concept")
-    images_per_minute: Positive = Field(description="Of your machine; only for the expected time")
-    image_kilobytes: Positive = Field(description="Size of a PNG of this world; only for the expected size")
 
 
 class ScoreImages(Section):

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
+from regrow.config.origins import Origin
 from regrow.errors import UserError
 from regrow.fetch.hub import Remote, download, hub_file, local_copy, web_file
 from regrow.fetch.locks import Lock
-from regrow.fetch.origins import Origin
 from regrow.fetch.safety import check_safetensors
 from regrow.io.files import file_digest, raise_if_disk_full, write_text
 

@@ -1,6 +1,6 @@
 """An audit: its models, its cells, and what tables may ask of it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -16,45 +16,15 @@ from regrow.plan import paths
 from regrow.plan.addresses import ANY, ATTACKED, ERASED, NONE, ORACLE, PRETRAINED, Cell, Model
 from regrow.plan.judges import declared
 from regrow.plan.memory import remembered
-from regrow.plan.tables import table_module
+from regrow.plan.needs import EvaluationNeed as EvaluationNeed
+from regrow.plan.needs import ImageNeed as ImageNeed
+from regrow.plan.needs import Need as Need
+from regrow.plan.needs import RecordNeed as RecordNeed
+from regrow.plan.needs import ScoreNeed as ScoreNeed
+from regrow.plan.not_yet import Kind, reasons
+from regrow.plan.tables import table_module, table_names
 
 KINDS = set(get_args(Concept.model_fields["kind"].annotation))
-
-
-@dataclass(frozen=True)
-class ScoreNeed:
-    """The scores of a cell by a judge."""
-
-    cell: Cell
-    judge: str
-
-
-@dataclass(frozen=True)
-class ImageNeed:
-    """The images of a cell, for a figure."""
-
-    cell: Cell
-
-
-@dataclass(frozen=True)
-class EvaluationNeed:
-    """A Parquet file of an evaluation, such as signs of evaluate_recovery; measure_spectrum has no completer."""
-
-    stage: str
-    published: str
-    completer: str | None
-    concept: str
-    name: str
-
-
-@dataclass(frozen=True)
-class RecordNeed:
-    """What was done to a model."""
-
-    model: Model
-
-
-Need = ScoreNeed | ImageNeed | EvaluationNeed | RecordNeed
 
 
 class Audit:
@@ -65,9 +35,15 @@ class Audit:
     config : Config
         Everything that was set.
     name, world_name, title : str
-        Of the audit and of its world.
+        Of the audit and of its world, as results bear them.
+    source : str
+        Name of the world's file, below which lies what is fetched: a rehearsal has the same base model.
     concepts, published, attacks, oracles, tables : list of str
-        What the audit selects, in its order.
+        What the audit selects, in its order, but for what nothing can make yet.
+    listed_published, listed_attacks : list of str
+        The same with what nothing can make yet.
+    unmade : dict
+        What the audit lists and nothing can make yet: tables, published models and attacks, each with the reason.
     counts : dict
         Images per model by prompt set; other prompt sets are not used.
     level : float
@@ -77,16 +53,25 @@ class Audit:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.name, self.world_name, self.title = config.audit_name, config.world_name, config.audit.title
-        self.params, self.world = config.params, config.world
-        self.concepts, self.published = list(config.audit.concepts), list(config.audit.published)
-        self.attacks, self.oracles = list(config.audit.attacks), list(config.audit.oracles)
-        self.tables, self.counts = list(config.audit.tables), dict(config.audit.counts)
+        self.source, self.params, self.world = config.audit.world, config.params, config.world
+        audit, entries = config.audit, [name for section in ATTACKS for name in getattr(config.params, section)]
+        self.unmade = {
+            "tables": _unmade("tables", audit.tables, table_names()),
+            "published": _unmade("published", audit.published, config.params.publish_model),
+            "attacks": _unmade("attacks", audit.attacks, entries),
+        }
+        self.listed_published, self.listed_attacks = list(audit.published), list(audit.attacks)
+        self.published = [name for name in audit.published if name not in self.unmade["published"]]
+        self.attacks = [name for name in audit.attacks if name not in self.unmade["attacks"]]
+        self.tables = [name for name in audit.tables if name not in self.unmade["tables"]]
+        self.concepts, self.oracles = list(audit.concepts), list(audit.oracles)
+        self.counts = dict(audit.counts)
         self.level = config.params.make_table.level
 
     @classmethod
-    def current(cls, audit: str | None = None) -> "Audit":
+    def current(cls, audit: str | None = None, rehearsal: bool = False) -> "Audit":
         """Return the audit of the run that this process is part of, or the one that params.yaml or `audit` names."""
-        return cls(current(audit))
+        return cls(current(audit, rehearsal=rehearsal))
 
     @remembered
     def pack(self, concept: str) -> Concept:
@@ -153,14 +138,51 @@ class Audit:
             return None
         return f"{attack} needs zeros that were {needed}, those of {published} are {release}"
 
+    @remembered
+    def for_table(self, table: str) -> "Audit":
+        """Return the audit as a table sees it: with what it selects in place of the audit's own lists."""
+        selection = self.config.audit.selections.get(table)
+        if selection is None:
+            return self
+        chosen = {name: value for name, value in selection if value is not None}
+        return Audit(
+            self.config.model_copy(update={"audit": self.config.audit.model_copy(update={**chosen, "selections": {}})})
+        )
+
+    @cached_property
+    def views(self) -> list["Audit"]:
+        """The audit as it is, then as each table with a selection of its own sees it."""
+        return [self, *(self.for_table(table) for table in self.tables if table in self.config.audit.selections)]
+
+    @remembered
+    def every_model(self, concept: str) -> list[Model]:
+        """Return the models of a concept that any table may ask for, each once."""
+        views = (view for view in self.views if concept in view.concepts)
+        return list(dict.fromkeys(model for view in views for model in view.models(concept)))
+
     def blanks(self) -> dict[tuple[str, str, str], str]:
         """Return the models that do not exist, as (role, published, attack), with the reason."""
         found = {}
+        for published, why in self.unmade["published"].items():
+            found[ERASED, published, NONE] = why
+            found |= {(ATTACKED, published, attack): why for attack in self.listed_attacks}
+            found |= {(ORACLE, published, oracle): why for oracle in self.oracles}
         for published in self.published:
+            found |= {(ATTACKED, published, attack): why for attack, why in self.unmade["attacks"].items()}
             for role, attacks in ((ATTACKED, self.attacks), (ORACLE, self.oracles)):
                 for attack in attacks:
                     if (reason := self.applies(published, attack)) is not None:
                         found[role, published, attack] = reason
+        return found
+
+    def not_made(self) -> dict[str, str]:
+        """Return, in words, every table and model that some list names and that does not exist, with the reason."""
+        found = {f"table {table}": reason for table, reason in self.unmade["tables"].items()}
+        for view in self.views:
+            found |= view.unmade["published"]
+            for (_, published, attack), reason in view.blanks().items():
+                if published not in view.unmade["published"]:
+                    found[f"{attack} on {published}"] = reason
         return found
 
     @remembered
@@ -247,26 +269,32 @@ class Audit:
     @remembered
     def needs(self, table: str) -> list[Need]:
         """Return what a table asks for, each once."""
-        return list(dict.fromkeys(table_module(table).needs(self)))
+        return list(dict.fromkeys(table_module(table).needs(self.for_table(table))))
 
     def fetched_part(self, path: str) -> str | None:
         """Return the part of the world that fetch_world puts at a path of the world file, or None."""
-        folder = paths.fetched(self.world_name).parent
+        folder = paths.fetched(self.source).parent
         return next((part for part in self.world.fetch if Path(path) == folder / part), None)
 
-    @cached_property
-    def unfetched(self) -> list[Path]:
-        """The prompt files that the audit needs, that fetch_prompts makes and that are not there yet."""
-        files = [paths.fetched_prompts(self.world_name, name) for name in self.world.fetch_prompts]
-        used = {Path(settings.file) for settings in self.prompt_sets.values()}
-        return [path for path in files if path in used and not path.is_file()]
+    def fetched_prompts(self, prompt_set: str) -> str | None:
+        """Return the part of the world that fetch_prompts puts where a prompt set has its file, or None."""
+        file, origins = Path(self.world.prompt_sets[prompt_set].file), self.world.fetch_prompts
+        return next((name for name in origins if paths.fetched_prompts(self.source, name) == file), None)
 
     @cached_property
     def wanted_cells(self) -> list[Cell]:
-        """The cells that some table of the audit asks for, in the plan's order; none before prompts are fetched."""
-        if self.unfetched:
-            return []
-        asked = {
-            need.cell for table in self.tables for need in self.needs(table) if isinstance(need, ScoreNeed | ImageNeed)
-        }
-        return [cell for prompt_set in self.counts for cell in self.cells(prompt_set) if cell in asked]
+        """The cells that some table of the audit asks for, in the plan's order."""
+        return self.cells_of(tuple(self.tables))
+
+    @remembered
+    def cells_of(self, tables: tuple[str, ...]) -> list[Cell]:
+        """Return the cells that some tables ask for, in the plan's order."""
+        asked = {need.cell for table in tables for need in self.needs(table) if isinstance(need, ScoreNeed | ImageNeed)}
+        cells = (cell for prompt_set in self.counts for view in self.views for cell in view.cells(prompt_set))
+        return [cell for cell in dict.fromkeys(cells) if cell in asked]
+
+
+def _unmade(kind: Kind, listed: Iterable[str], made: Iterable[str]) -> dict[str, str]:
+    """Return what an audit lists and nothing can make yet, with the reason."""
+    known = {*made}
+    return {name: reason for name, reason in reasons(kind).items() if name in listed and name not in known}

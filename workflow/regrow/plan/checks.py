@@ -3,16 +3,15 @@
 from collections.abc import Iterable
 
 from regrow.concepts import check_auditable
-from regrow.config.errors import validate
 from regrow.errors import UserError, nearest
-from regrow.fetch.origins import Origin, PromptOrigin
 from regrow.images.csv_rows import same_text
 from regrow.images.prompts import check_screened
 from regrow.places import data_path, shown
 from regrow.plan.audit import Audit
-from regrow.plan.jobs import rows_of
 from regrow.plan.judges import declared, settings_of_judge
-from regrow.plan.tables import reported_file, table_module
+from regrow.plan.labels import check_labels
+from regrow.plan.not_yet import reasons
+from regrow.plan.tables import reported_file, table_names
 
 
 def check_audit(audit: Audit) -> None:
@@ -27,27 +26,48 @@ def check_audit(audit: Audit) -> None:
     where = f"audit '{audit.name}'"
     _check_world(audit)
     _check_concepts(audit, where)
-    _known(audit.published, audit.params.publish_model, "published model", where)
-    attacks = [*audit.params.attack_weights, *audit.params.attack_model, *audit.params.attack_prompts]
-    _known(audit.attacks, attacks, "attack", where)
-    _known(audit.oracles, audit.params.apply_oracle, "oracle", where)
-    for attack in (*audit.attacks, *audit.oracles):
-        reasons = [audit.applies(published, attack) for published in audit.published]
-        if all(reasons):
-            raise UserError(f"{where}: '{attack}' applies to no published model ({reasons[0]}): take it out")
+    _check_selections(audit, where)
+    for view in audit.views:
+        _check_models(view, where if view is audit else f"selections of {where}")
     _check_ladder(audit)
     _known(audit.counts, audit.world.prompt_sets, "prompt set", f"counts of {where}")
     for prompt_set in audit.counts:
         _check_prompt_set(audit, prompt_set)
     for table in audit.tables:
-        table_module(table)
         if (reported := reported_file(table)) is not None and not reported.is_file():
             raise UserError(f"there is no {shown(reported)}, which {table} compares with: restore it")
     wanted = audit.wanted_cells
     for prompt_set, concept in dict.fromkeys((cell.prompt_set, cell.concept) for cell in wanted):
         _check_label(audit, prompt_set, concept)
     for prompt_set, group in dict.fromkeys((cell.prompt_set, cell.group) for cell in wanted):
-        rows_of(audit, prompt_set, group)
+        check_labels(audit, prompt_set, group)
+
+
+def _check_selections(audit: Audit, where: str) -> None:
+    _known(audit.tables, [*table_names(), *reasons("tables")], "table", where)
+    if not audit.tables:
+        raise UserError(f"{where}: no table of it can be made yet ({_first(audit, 'tables')}): add one that can")
+    for table, selection in audit.config.audit.selections.items():
+        _known([table], audit.config.audit.tables, "table", f"selections of {where}")
+        _known(selection.concepts or [], audit.concepts, "concept", f"selections.{table} of {where}")
+
+
+def _check_models(audit: Audit, where: str) -> None:
+    params = audit.params
+    _known(audit.published, [*params.publish_model, *reasons("published")], "published model", where)
+    attacks = [*params.attack_weights, *params.attack_model, *params.attack_prompts]
+    _known(audit.attacks, [*attacks, *reasons("attacks")], "attack", where)
+    _known(audit.oracles, params.apply_oracle, "oracle", where)
+    if not audit.published:
+        raise UserError(f"{where}: no published model of it can be made yet ({_first(audit, 'published')}): add one")
+    for attack in (*audit.attacks, *audit.oracles):
+        found = [audit.applies(published, attack) for published in audit.published]
+        if all(found):
+            raise UserError(f"{where}: '{attack}' applies to no published model ({found[0]}): take it out")
+
+
+def _first(audit: Audit, kind: str) -> str:
+    return next(f"{name}: {reason}" for name, reason in audit.unmade[kind].items())
 
 
 def _check_world(audit: Audit) -> None:
@@ -58,11 +78,6 @@ def _check_world(audit: Audit) -> None:
         raise UserError(
             f"world '{audit.world_name}' has no pipeline in {pipeline}: see data/README.md, or correct the path"
         )
-    where = f"world '{audit.world_name}'"
-    for name, origin in audit.world.fetch.items():
-        validate(Origin, origin, f"{where}, fetch.{name}")
-    for name, origin in audit.world.fetch_prompts.items():
-        validate(PromptOrigin, origin, f"{where}, fetch_prompts.{name}")
     zeros = audit.world.structural_zeros
     if zeros and not data_path(zeros).is_file():
         raise UserError(f"world '{audit.world_name}': there is no {zeros}: restore it or correct structural_zeros")
@@ -106,6 +121,11 @@ def _check_prompt_set(audit: Audit, name: str) -> None:
     if not settings.judges:
         raise UserError(f"{where}: no judge sees its images: name some")
     _known(settings.judges, audit.world.judges, "judge", where)
+    origin = audit.fetched_prompts(name)
+    if origin and settings.labels != "none" and not audit.world.fetch_prompts[origin].labels:
+        raise UserError(
+            f"{where}: its rows are chosen by their labels, but fetch_prompts.{origin} does not count them: add labels"
+        )
     for judge in settings.judges:
         if settings.labels == "none" and "label" in declared(audit.world, judge, "NEEDS"):
             raise UserError(f"{where}: the judge '{judge}' compares labels, which it has none of: take the judge out")

@@ -1,70 +1,71 @@
-"""What an audit costs before anything is made: images, minutes, gigabytes and jobs, by table and in all."""
+"""What an audit costs before anything is made: images, hours, gigabytes and jobs, by table and in all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from regrow.images.prompts import distinct
-from regrow.plan.addresses import Cell
-from regrow.plan.audit import Audit, ImageNeed, ScoreNeed
-from regrow.plan.jobs import jobs_of, rows_of
+from regrow.plan.audit import Audit, ScoreNeed
+from regrow.plan.jobs import counted, fetched_of
+from regrow.plan.prices import JUDGE_AT, Prices, Seconds, images_of, jobs_making
+from regrow.plan.products import products_of
+from regrow.plan.tables import has_figure
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The images of some cells, at most: those that are in the store cost nothing.
+    """What some tables cost from the beginning; what is there already costs nothing.
 
     Attributes
     ----------
-    cells, jobs, rows, images : int
-        `rows` counts prompts, `images` distinct (prompt, seed): equal rows are drawn once.
-    minutes, gigabytes : float
-        By images_per_minute and image_kilobytes.
+    cells, rows, images : int
+        Of every cell once: `rows` counts prompts, `images` distinct (prompt, seed): equal rows are drawn once.
+    jobs : int
+        Of Snakemake, downloads and tables included.
+    seconds : Seconds
+        Of jobs on the GPU and of others.
+    gigabytes : float or None
+        Images, models and downloads; None where nobody knows the size of an image.
     """
 
     cells: int
-    jobs: int
     rows: int
     images: int
-    minutes: float
-    gigabytes: float
+    jobs: int
+    seconds: Seconds
+    gigabytes: float | None
 
 
-def cost(audit: Audit) -> Cost:
-    """Return the cost of all tables of an audit together."""
-    return _cost(audit, audit.wanted_cells)
+def cost(audit: Audit, prices: Prices) -> Cost:
+    """Return the cost of all tables of an audit together, with metrics and report."""
+    return _cost(audit, prices, audit.tables, pages=2)
 
 
-def costs(audit: Audit) -> dict[str, Cost]:
-    """Return the cost of each table by itself; tables share cells, so the sum is more than the whole."""
-    asked = {
-        table: {need.cell for need in audit.needs(table) if isinstance(need, ScoreNeed | ImageNeed)}
-        for table in audit.tables
-    }
-    return {
-        table: _cost(audit, [cell for cell in audit.wanted_cells if cell in asked[table]]) for table in audit.tables
-    }
+def costs(audit: Audit, prices: Prices) -> dict[str, Cost]:
+    """Return the cost of each table by itself; tables share cells and models, so the sum is more than the whole."""
+    return {table: _cost(audit, prices, [table]) for table in audit.tables}
 
 
-def said(audit: Audit, rows: int) -> str:
-    """Return a sentence on the cost of some rows."""
-    settings = audit.params.generate_images
-    gigabytes = rows * settings.image_kilobytes / 1e6
-    minutes = rows / settings.images_per_minute
-    return f"To make: at most {rows:,} images, about {minutes:.0f} minutes and {gigabytes:.2f} GB."
+def cost_of_jobs(audit: Audit, prices: Prices, outputs: Iterable[Path]) -> Cost:
+    """Return the cost of a run by one output of each of its jobs; images that are in the store count."""
+    files = list(outputs)
+    made = [path for path in files if path.parts[1] != "audits"]
+    drawn = [images_of(audit, path) for path in made if path.parts[2] == "generate_images"]
+    cells, rows, images = (sum(counts) for counts in zip(*drawn, strict=True)) if drawn else (0, 0, 0)
+    seconds = prices.images(images) + prices.jobs(made) + prices.pages(len(files) - len(made))
+    for path in made:
+        if path.parts[2] in JUDGE_AT:
+            seconds += prices.judged(path.parts[JUDGE_AT[path.parts[2]]], images_of(audit, path)[2])
+    return Cost(cells, rows, images, len(files), seconds, prices.gigabytes(images, made))
 
 
-def _cost(audit: Audit, cells: Iterable[Cell]) -> Cost:
-    cells = list(cells)
-    groups = {(cell.prompt_set, cell.group) for cell in cells}
-    rows = sum(len(rows_of(audit, cell.prompt_set, cell.group)) for cell in cells)
-    images = sum(len(distinct(rows_of(audit, cell.prompt_set, cell.group))) for cell in cells)
-    jobs = [job for job in jobs_of(audit) if (job.prompt_set, job.group) in groups]
-    settings = audit.params.generate_images
-    return Cost(
-        len(cells),
-        len(jobs),
-        rows,
-        images,
-        images / settings.images_per_minute,
-        images * settings.image_kilobytes / 1e6,
-    )
+def _cost(audit: Audit, prices: Prices, tables: Sequence[str], pages: int = 0) -> Cost:
+    cells = audit.cells_of(tuple(tables))
+    counts = [counted(audit, cell.prompt_set, cell.group) for cell in cells]
+    rows, images = sum(count for count, _ in counts), sum(count for _, count in counts)
+    made = jobs_making([*products_of(audit, tables), *fetched_of(audit, [cell.prompt_set for cell in cells])])
+    pages += len(tables) + sum(map(has_figure, tables))
+    seconds = prices.images(images) + prices.jobs(made) + prices.pages(pages)
+    for need in dict.fromkeys(need for table in tables for need in audit.needs(table)):
+        if isinstance(need, ScoreNeed):
+            seconds += prices.judged(need.judge, counted(audit, need.cell.prompt_set, need.cell.group)[1])
+    return Cost(len(cells), rows, images, len(made) + pages, seconds, prices.gigabytes(images, made))

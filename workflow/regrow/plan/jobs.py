@@ -1,16 +1,18 @@
 """Jobs that draw and judge images, and what each table, figure and report waits for."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from regrow.errors import UserError
-from regrow.images.prompts import Prompt, read_prompts, select_rows
+from regrow.images.prompts import Prompt, distinct, read_prompts, select_rows
 from regrow.places import data_path
 from regrow.plan import paths
 from regrow.plan.addresses import ANY, SHARED_GROUP, Cell
 from regrow.plan.audit import Audit, EvaluationNeed, ImageNeed, Need, RecordNeed
+from regrow.plan.expected import expected_rows
 from regrow.plan.judges import declared
 from regrow.plan.memory import remembered
 from regrow.plan.tables import has_figure
@@ -102,7 +104,7 @@ def prompt_file(audit: Audit, prompt_set: str, group: str) -> Path:
 
 @remembered
 def rows_of(audit: Audit, prompt_set: str, group: str) -> list[Prompt]:
-    """Return the rows that a group's models are asked for.
+    """Return the rows that a group's models are asked for; before a file is fetched, rows of the same numbers.
 
     Raises
     ------
@@ -116,7 +118,23 @@ def rows_of(audit: Audit, prompt_set: str, group: str) -> list[Prompt]:
 
 
 @remembered
+def counted(audit: Audit, prompt_set: str, group: str) -> tuple[int, int]:
+    """Return how many rows a model of a group is asked for, and how many distinct images they are."""
+    rows = rows_of(audit, prompt_set, group)
+    return len(rows), len(distinct(rows))
+
+
+def counted_part(audit: Audit, job: Job) -> tuple[int, int]:
+    """Return how many rows of a job a model is asked for, and how many distinct images they are."""
+    rows = rows_of(audit, job.prompt_set, job.group)[job.first : job.last]
+    return len(rows), len(distinct(rows))
+
+
+@remembered
 def _all_rows(audit: Audit, prompt_set: str, path: Path) -> list[Prompt]:
+    origin = audit.fetched_prompts(prompt_set)
+    if origin is not None and not path.is_file():
+        return expected_rows(audit.world.fetch_prompts[origin])
     return read_prompts(path, audit.world.prompt_sets[prompt_set])
 
 
@@ -137,6 +155,13 @@ def records_of(audit: Audit, cell: Cell) -> list[Path]:
     return [path for path in dict.fromkeys([*published, cell.record]) if path is not None]
 
 
+def ladder_completed(audit: Audit, published: str, completer: str, concept: str) -> list[Path]:
+    """Return the completion that is the ladder's rung of exact zeros; a defence may have filled all zeros."""
+    if audit.params.publish_model[published].defence:
+        return []
+    return [paths.completed(audit.world_name, published, completer, concept)]
+
+
 @remembered
 def inputs_of_need(audit: Audit, need: Need) -> list[Path]:
     """Return the files that hold what a table asks for, and the records against which they are checked."""
@@ -151,13 +176,15 @@ def inputs_of_need(audit: Audit, need: Need) -> list[Path]:
     if cell.prompt_set not in audit.counts:
         raise UserError(f"audit '{audit.name}' counts no images of '{cell.prompt_set}', which a table asks for: add it")
     parts = parts_of(audit, cell.prompt_set, cell.group)
+    # A fetched file is among them, so that it is there when the rows of a table are compared with it.
+    prompts = [prompt_file(audit, cell.prompt_set, cell.group)] if audit.fetched_prompts(cell.prompt_set) else []
     if isinstance(need, ImageNeed):
-        return [paths.index(world, audit.name, cell.prompt_set, cell.group, part) for part in parts]
+        return [*prompts, *(paths.index(world, audit.name, cell.prompt_set, cell.group, part) for part in parts)]
     if judges_sets(audit, need.judge):
         scores = [paths.set_score(world, audit.name, need.judge, cell.prompt_set, cell.group)]
     else:
         scores = [paths.score(world, audit.name, need.judge, cell.prompt_set, cell.group, part) for part in parts]
-    return [*scores, *records_of(audit, cell)]
+    return [*scores, *prompts, *records_of(audit, cell)]
 
 
 @remembered
@@ -189,15 +216,13 @@ def report_of(audit: Audit) -> Path:
     return paths.audit_folder(audit.name) / "report.html"
 
 
-def fetched_of(audit: Audit) -> list[Path]:
-    """Return what a world fetches before anything else."""
-    prompts = [paths.fetched_prompts(audit.world_name, name) for name in audit.world.fetch_prompts]
-    return [*prompts, *([paths.fetched(audit.world_name)] if audit.world.fetch else [])]
-
-
-def goal_of(audit: Audit) -> list[Path]:
-    """Return what a run makes: the report, or first the prompts, without which no image can be planned."""
-    return fetched_of(audit) if audit.unfetched else [report_of(audit)]
+def fetched_of(audit: Audit, prompt_sets: Iterable[str] | None = None) -> list[Path]:
+    """Return what is fetched for an audit, or for some prompt sets: one output of each job."""
+    names = dict.fromkeys(
+        audit.fetched_prompts(name) for name in (audit.counts if prompt_sets is None else prompt_sets)
+    )
+    prompts = [paths.fetched_prompts(audit.source, name) for name in names if name is not None]
+    return [*prompts, *([paths.fetched(audit.source)] if audit.world.fetch else [])]
 
 
 def concepts_of(audit: Audit) -> list[str]:
@@ -206,10 +231,7 @@ def concepts_of(audit: Audit) -> list[str]:
     return [*audit.concepts, *([other] if other else [])]
 
 
-def results_of(audit: Audit) -> list[Path]:
-    """Return what an audit's tables and figures wait for in the folder of its world."""
-    tables = dict.fromkeys(path for table in audit.tables for path in inputs_of_table(audit, table))
-    return [
-        *tables,
-        *(path for table in audit.tables for path in inputs_of_figure(audit, table)[1:] if path not in tables),
-    ]
+def results_of(audit: Audit, tables: Sequence[str]) -> list[Path]:
+    """Return what some tables and their figures wait for in the folder of the world."""
+    found = dict.fromkeys(path for table in tables for path in inputs_of_table(audit, table))
+    return [*found, *(path for table in tables for path in inputs_of_figure(audit, table)[1:] if path not in found)]

@@ -32,7 +32,7 @@ def settings_of_judge(world: WorldFile, judge: str) -> dict[str, Any]:
     """Return what a judge.yaml says, or what it will say once the judge is fetched."""
     folder = judge_folder(world, judge)
     if not (folder / "judge.yaml").is_file() and (origin := world.fetch.get(folder.name)):
-        return dict(origin.get("judge", {}))
+        return dict(origin.judge)
     return read_yaml(folder / "judge.yaml")
 
 

@@ -1,26 +1,44 @@
-"""What `regrow plan` prints: every value with its file, then what each table costs."""
+"""What `regrow plan` prints: every value with its file, then what each table costs; a run prints the latter too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from regrow.plan.audit import Audit
 from regrow.plan.checks import check_audit
-from regrow.plan.cost import Cost, cost, costs
-from regrow.plan.jobs import inputs_of_figure
+from regrow.plan.cost import Cost, cost, cost_of_jobs, costs
+from regrow.plan.paths import RESULTS
+from regrow.plan.prices import Prices
 
 OUTSIDE = {"params", "train_world", "fetch", "fetch_prompts"}  # of a world file: shown above, or no part of an audit
 
 
-def preview(audit_name: str | None = None) -> str:
-    """Return the plan of an audit as text, once everything is checked."""
-    audit = Audit.current(audit_name)
+def preview(audit_name: str | None = None, rehearsal: bool = False) -> str:
+    """Return the plan of an audit, or of its rehearsal, as text, once everything is checked."""
+    audit = Audit.current(audit_name, rehearsal)
     check_audit(audit)
-    return "\n".join([*_values(audit), "", *_models(audit), "", *_costs(audit)]) + "\n"
+    return "\n".join([*_values(audit), "", *_models(audit), "", *_costs(audit, Prices(audit))]) + "\n"
+
+
+def before_a_run(audit: Audit, outputs: Iterable[Path]) -> str:
+    """Return what is printed before the first job: what each table costs, and what is left to do.
+
+    Parameters
+    ----------
+    outputs : iterable of Path
+        One output of each job that will run; those of another workflow do not count.
+    """
+    prices = Prices(audit)
+    ours = [path for path in outputs if path.parts[0] == RESULTS.name and len(path.parts) > 3]
+    left = cost_of_jobs(audit, prices, ours)
+    gpu, cpu, size = _hours(left.seconds.gpu), _hours(left.seconds.cpu), _number(left.gigabytes)
+    said = f"{left.jobs:,} jobs, at most {left.images:,} images, {gpu} GPU hours, {cpu} CPU hours, {size} GB"
+    return "\n".join([*_costs(audit, prices), f"To do now: {said}."]) + "\n"
 
 
 def _values(audit: Audit) -> list[str]:
     origins = audit.config.origins
     rows = [(origin, key, _text(_value(audit, key))) for key, origin in origins.items()]
-    selected = audit.config.audit.model_dump(mode="json")
+    selected = audit.config.audit.model_dump(mode="json", exclude_none=True)
     rows += [(f"audit {audit.name}", key, _text(value)) for key, value in selected.items()]
     world = audit.world.model_dump(mode="json", exclude_unset=True, exclude=OUTSIDE)
     rows += [(f"world {audit.world_name}", key, _text(value)) for key, value in world.items()]
@@ -47,21 +65,34 @@ def _text(value: object) -> str:
 def _models(audit: Audit) -> list[str]:
     names = [" ".join(word for word in model.key if word != "none") for model in audit.models(audit.concepts[0])]
     lines = [f"{len(names)} models of each of {len(audit.concepts)} concepts: {', '.join(names)}"]
-    return lines + [f"not made: {reason}" for reason in audit.blanks().values()]
+    for table in audit.config.audit.selections:
+        view = audit.for_table(table)
+        others = [" ".join(model.key[1:]) for model in view.models(view.concepts[0]) if model.role != "pretrained"]
+        lines.append(f"{table} selects, of {', '.join(view.concepts)}: {', '.join(others)}")
+    return lines + [f"not made: {what} ({reason})" for what, reason in audit.not_made().items()]
 
 
-def _costs(audit: Audit) -> list[str]:
-    def row(name: str, of: Cost, inputs: int) -> tuple[str, ...]:
-        numbers = (of.cells, of.jobs, of.rows, of.images)
-        return name, *(f"{n:,}" for n in numbers), f"{of.minutes:.0f}", f"{of.gigabytes:.2f}", f"{inputs:,}"
+def _costs(audit: Audit, prices: Prices) -> list[str]:
+    def row(name: str, of: Cost) -> tuple[str, ...]:
+        counts = (f"{count:,}" for count in (of.cells, of.rows, of.images, of.jobs))
+        return name, *counts, _hours(of.seconds.gpu), _hours(of.seconds.cpu), _number(of.gigabytes)
 
-    head = ("table", "cells", "image jobs", "rows", "distinct", "minutes", "GB", "inputs")
-    rows = [row(table, of, len(inputs_of_figure(audit, table)) - 1) for table, of in costs(audit).items()]
-    everything = {path for table in audit.tables for path in inputs_of_figure(audit, table)[1:]}
+    head = ("table", "cells", "rows", "images", "jobs", "GPU h", "CPU h", "GB")
+    rows = [row(table, of) for table, of in costs(audit, prices).items()]
     return [
-        *_columns([head, *rows, row("all together", cost(audit), len(everything))]),
-        "At most: images that are in the store cost nothing, and tables share theirs.",
+        *_columns([head, *rows, row("all together", cost(audit, prices))]),
+        "From the beginning and at most: tables share models and images, and what is in the store is not drawn again.",
+        "Images are distinct pairs of prompt and seed, rows count them as often as they stand in the file.",
+        prices.source,
     ]
+
+
+def _hours(seconds: float | None) -> str:
+    return _number(None if seconds is None else seconds / 3600)
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:

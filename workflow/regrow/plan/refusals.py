@@ -58,7 +58,7 @@ def unknown_results(audit: Audit) -> Iterator[Path]:
     Tables do not count: git brings those of the record, and they are made anew with whatever is newer.
     """
     for path in products_of(audit):
-        if path.is_file() and not _known(path):
+        if path.is_file() and path.parts[2] not in KEPT and not _known(path):
             yield path
 
 
@@ -77,9 +77,11 @@ def discard_unknown_results(audit: Audit) -> int:
 
 def _known(path: Path) -> bool:
     """Return whether Snakemake keeps a record of a file, or a mark that its job was cut short."""
+    return any(record_of(path, kind).exists() for kind in ("metadata", "incomplete"))
+
+
+def record_of(path: Path, kind: str) -> Path:
+    """Return where Snakemake keeps its record of a file."""
     name = urlsafe_b64encode(path.as_posix().encode()).decode()
-    pieces = [
-        name[i : i + 254] for i in range(0, len(name), 254)
-    ]  # as Snakemake splits what is too long for a file name
-    record = Path(*(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
-    return any((RECORDS / kind / record).exists() for kind in ("metadata", "incomplete"))
+    pieces = [name[i : i + 254] for i in range(0, len(name), 254)]  # what is too long for a file name is split
+    return Path(RECORDS, kind, *(f"@{piece}" for piece in pieces[:-1]), pieces[-1])

@@ -16,8 +16,9 @@ from regrow.places import data_path
 from regrow.plan import jobs, paths
 from regrow.plan.audit import Audit, ImageNeed, RecordNeed, ScoreNeed
 from regrow.plan.checks import check_audit
-from regrow.plan.digests import digest_of, settings_digest
+from regrow.plan.digests import digest_of, origin_digest, settings_digest
 from regrow.plan.judges import judge_folder, judge_module
+from regrow.plan.not_yet import FILE
 from regrow.plan.records import completer_of, settings_of
 from regrow.plan.tables import module_name, reported_file
 
@@ -62,32 +63,13 @@ class Wiring:
         """Return the files of the base model and of what belongs to it."""
         zeros = [data_path(self.world.structural_zeros)] if self.world.structural_zeros else []
         if self.audit.fetched_part(self.world.pipeline):
-            return [paths.fetched(self.audit.world_name), *zeros]
+            return [paths.fetched(self.audit.source), *zeros]
         return [*list_files(data_path(self.world.pipeline)), *zeros]
 
     def pipeline_digest(self) -> str:
         """Return a digest of the base model: of its files, or of where they are fetched from."""
         part = self.audit.fetched_part(self.world.pipeline)
-        return self.origin_digest(part) if part else self.digest(*self.pipeline_files())
-
-    def origin_digest(self, part: str) -> str:
-        """Return a digest of where a part of the world is fetched from."""
-        return digest_of([json.dumps(self.world.fetch[part], sort_keys=True)])
-
-    def fetch_params(self) -> dict[str, Any]:
-        """Return what fetch_world is told."""
-        return {
-            "world": lambda _: json.dumps(self.world.fetch),
-            "lock": f"config/locks/{self.audit.world_name}.json",
-            "code": self.code("fetch_world"),
-        }
-
-    def fetch_prompts_params(self) -> dict[str, Any]:
-        """Return what fetch_prompts is told."""
-        return {
-            "origins": lambda wildcards: json.dumps({wildcards.name: self.world.fetch_prompts[wildcards.name]}),
-            "code": self.code("fetch_prompts"),
-        }
+        return origin_digest(self.world.fetch[part]) if part else self.digest(*self.pipeline_files())
 
     def world_argument(self) -> str:
         """Return what index_world is told; not judges and prompt sets, for a new one changes no model."""
@@ -139,6 +121,10 @@ class Wiring:
         other = self.params.ablate_mask_knowledge.other
         return [self._erased(wildcards.published, other)] if other else []
 
+    def ladder_completed(self, wildcards: Any) -> list[Path]:
+        """Return the completion that a ladder need not compute again."""
+        return jobs.ladder_completed(self.audit, wildcards.published, wildcards.completer, wildcards.concept)
+
     def completed(self, wildcards: Any) -> list[Path]:
         """Return the completed weights of an attack that has a completer."""
         name = self.audit.entry(wildcards.attack).get("completer")
@@ -184,21 +170,33 @@ class Wiring:
         numerics = {"dtype": settings.dtype, "vae_tiling": settings.vae_tiling}
         return {
             "job": lambda wildcards: json.dumps(jobs.job_argument(self.audit, self.job(wildcards))),
-            "prompts": lambda wildcards: self.digest(self.prompt_file(wildcards)),
+            "prompts": lambda wildcards: self._prompts_digest(wildcards.prompt_set, wildcards.group),
             "sampler": lambda _: json.dumps(sampler),
             "numerics": lambda _: json.dumps(numerics),
             "code": self.code("generate_images"),
         }
+
+    def drawing_resources(self) -> dict[str, Any]:
+        """Return what changes time and memory of drawing and no image, so a changed value makes nothing again."""
+        settings = self.params.generate_images
+        savers = {"attention_slicing": settings.attention_slicing, "cpu_offload": settings.cpu_offload}
+        return {"batch": settings.batch, **{name: str(value).lower() for name, value in savers.items()}}
 
     def prompt_attack_params(self) -> dict[str, Function]:
         """Return the prompt set that an attack on prompts starts from, and how many rows of it."""
         return {
             "prompt_set": lambda wildcards: json.dumps(jobs.prompt_settings(self.audit, wildcards.prompt_set)),
             "n": lambda wildcards: self.audit.counts[wildcards.prompt_set],
-            "prompts": lambda wildcards: self.digest(
-                jobs.prompt_file(self.audit, wildcards.prompt_set, wildcards.concept)
-            ),
+            "label": lambda wildcards: self.audit.label(wildcards.concept),
+            "prompts": lambda wildcards: self._prompts_digest(wildcards.prompt_set, wildcards.concept),
         }
+
+    def _prompts_digest(self, prompt_set: str, group: str) -> str:
+        """Return a digest of a file of prompts: of its contents, or of the ones that fetch_prompts will bring."""
+        origin = self.audit.fetched_prompts(prompt_set)
+        if origin is not None:
+            return digest_of([self.world.fetch_prompts[origin].sha256])
+        return self.digest(jobs.prompt_file(self.audit, prompt_set, group))
 
     def judge(self, wildcards: Any) -> Path:
         """Return the folder of a judge."""
@@ -207,12 +205,12 @@ class Wiring:
     def judge_files(self, wildcards: Any) -> list[Path]:
         """Return the files of a judge."""
         if self.audit.fetched_part(self.world.judges[wildcards.judge]):
-            return [paths.fetched(self.audit.world_name)]
+            return [paths.fetched(self.audit.source)]
         return list_files(self.judge(wildcards))
 
     def _protocol(self, wildcards: Any) -> str:
         part = self.audit.fetched_part(self.world.judges[wildcards.judge])
-        return self.origin_digest(part) if part else self.digest(self.judge(wildcards))
+        return origin_digest(self.world.fetch[part]) if part else self.digest(self.judge(wildcards))
 
     def judge_params(self, stage: str) -> dict[str, Function]:
         """Return the folder of a judge, a digest of what is in it, and the code of its type."""
@@ -253,16 +251,17 @@ class Wiring:
     def page_params(self, stage: str) -> dict[str, Any]:
         """Return what metrics and the report are a function of beyond tables and figures."""
         modules = [module_name(table) for table in self.audit.tables]
-        reported = [path for table in self.audit.tables if (path := reported_file(table)) is not None]
+        # What a page quotes of papers: their numbers, protocols and contradictions, and what is not made yet.
+        quoted = [path for path in list_files(data_path("data/reported")) if path.suffix != ".md"]
         return {
             "settings": settings_digest(self.audit.config),
-            "reported": self.digest(*reported, *sorted((PACKAGE / "report").glob("*.j2"))),
+            "reported": self.digest(*quoted, FILE, *sorted((PACKAGE / "report").glob("*.j2"))),
             "code": self.code(stage, *modules),
         }
 
     def plan_digest(self, table: str) -> str:
         """Return a digest of what a table asks for and of the settings that it must have been made with."""
-        audit, needs = self.audit, self.audit.needs(table)
+        audit, needs = self.audit.for_table(table), self.audit.needs(table)
         cells = {need.cell for need in needs if isinstance(need, ScoreNeed | ImageNeed)}
         models = {cell.model for cell in cells} | {need.model for need in needs if isinstance(need, RecordNeed)}
         says = [repr(need) for need in needs]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +10,43 @@ from rich.console import Console
 from rich.table import Table
 
 from regrow.config.errors import validate
+from regrow.config.origins import PromptOrigin
 from regrow.errors import UserError, nearest
 from regrow.fetch.hub import Remote, download, github_file, hub_file, local_copy
-from regrow.fetch.origins import PromptOrigin
-from regrow.images.prompts import distinct, read_prompts
+from regrow.images.prompts import Prompt, PromptSet, distinct, read_prompts
 from regrow.io.files import file_digest, write_then_rename
 
 log = logging.getLogger(__name__)
 
 
-def run(origins: dict[str, Any], names: list[str], folder: Path, check: bool | None = None) -> None:
+def run(
+    origins: dict[str, Any],
+    names: list[str],
+    folder: Path,
+    sets: dict[str, Any] | None = None,
+    check: bool | None = None,
+) -> None:
     """Fetch files of prompts into a folder, or say what is there.
 
     Parameters
     ----------
     origins : dict
         The section `fetch_prompts` of the world file: name by name an origin; see
-        `regrow.fetch.origins.PromptOrigin`.
+        `regrow.config.origins.PromptOrigin`.
     names : list of str
         Which of them; none stands for all.
     folder : Path
         Where NAME.csv is put.
+    sets : dict
+        Prompt sets of the world that read the files, by name; see `regrow.images.prompts.PromptSet`. Each file is read
+        as they read it and its rows counted, so that a wrong column or count is told before any model is made.
     check : bool
         Print a table of what is there, and fetch nothing.
 
     Raises
     ------
     UserError
-        An unknown name, a failed download, or a file that is not the pinned one.
+        An unknown name, a failed download, or a file that is not the pinned one or has other columns or counts.
     """
     for name in names:
         if name not in origins:
@@ -52,6 +61,8 @@ def run(origins: dict[str, Any], names: list[str], folder: Path, check: bool | N
         return
     for name, origin in chosen.items():
         fetch(origin, folder / f"{name}.csv")
+        for settings in (sets or {}).values():
+            check_rows(origin, folder / f"{name}.csv", PromptSet.model_validate(settings))
 
 
 def fetch(origin: PromptOrigin, out: Path) -> None:
@@ -76,6 +87,39 @@ def fetch(origin: PromptOrigin, out: Path) -> None:
 
     write_then_rename(out, write)
     log.info("%s: %d rows of %s (%s)", out, origin.rows, origin.repo, origin.licence)
+
+
+def check_rows(origin: PromptOrigin, path: Path, prompt_set: PromptSet) -> None:
+    """Compare the rows of a file, as a prompt set reads them, with what the world file says of them.
+
+    Raises
+    ------
+    UserError
+        Other columns, other counts, or labels in another order.
+    """
+    rows = read_prompts(path, prompt_set)
+    found: dict[str, Any] = {"rows": len(rows), "distinct": len(distinct(rows))}
+    if prompt_set.labels != "none" and origin.labels:
+        counts = _label_counts(rows)
+        found |= {f"labels.{label}": counts.get(label, (0, 0)) for label in (*origin.labels, *counts)}
+        if list(counts) != list(origin.labels) and set(counts) == set(origin.labels):
+            order = ", ".join(counts)
+            raise UserError(f"{path} first names its labels in the order {order}: write them so in the world file")
+    stated: dict[str, Any] = {"rows": origin.rows, "distinct": origin.distinct}
+    stated |= {f"labels.{label}": count for label, count in origin.labels.items()}
+    for key, value in found.items():
+        if value != stated.get(key):
+            raise UserError(
+                f"{path}: {key} is {value} there and {stated.get(key)} in the world file, by which images are planned: "
+                "correct the world file, or name another column in the prompt set"
+            )
+
+
+def _label_counts(rows: Sequence[Prompt]) -> dict[str, tuple[int, int]]:
+    """Return how many rows and distinct rows each label has, in the order of the file."""
+    labels = dict.fromkeys(row.label for row in rows)
+    chosen = {label: [row for row in rows if row.label == label] for label in labels}
+    return {label: (len(found), len(distinct(found))) for label, found in chosen.items()}
 
 
 def table(origins: Mapping[str, PromptOrigin], folder: Path) -> Table:

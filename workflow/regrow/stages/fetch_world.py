@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from regrow.config.errors import validate
+from regrow.config.origins import Origin
 from regrow.errors import UserError
 from regrow.fetch.locks import Lock
-from regrow.fetch.origins import Origin
 from regrow.fetch.parts import Part
 from regrow.io.files import write_json
 
@@ -23,7 +23,7 @@ def run(world: dict[str, Any], name: str, lock: Path, out: Path) -> None:
     Parameters
     ----------
     world : dict
-        The section `fetch` of the world file: folder by folder an origin; see `regrow.fetch.origins.Origin`.
+        The section `fetch` of the world file: folder by folder an origin; see `regrow.config.origins.Origin`.
     name : str
         Name of the world, for errors and the record.
     lock : Path

@@ -61,4 +61,18 @@ class PromptOrigin(Section):
     sha256: Digest = Field(description="SHA-256 of the file")
     rows: Count = Field(description="Rows below the header")
     distinct: Count = Field(description="Distinct pairs of prompt and seed: equal rows are one image")
+    labels: dict[str, tuple[Count, Count]] = Field(
+        {},
+        description="Rows and distinct rows of each label, in the order in which the file first names them: by these "
+        "an audit is planned before the file is there",
+    )
     licence: Text = Field(description="Of the file, as its repository states it")
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> PromptOrigin:
+        counts = list(self.labels.values()) or [(self.rows, self.distinct)]
+        if any(distinct > rows for rows, distinct in [*counts, (self.rows, self.distinct)]):
+            raise ValueError("there are more distinct rows than rows")
+        if (sum(rows for rows, _ in counts), sum(distinct for _, distinct in counts)) != (self.rows, self.distinct):
+            raise ValueError("the counts of the labels do not add up to rows and distinct")
+        return self
