@@ -83,7 +83,7 @@ def test_images_are_counted_as_before() -> None:
     found = read(RECORD / "roots/table1.csv").set_index(ADDRESS)
     expected = renamed(read(FIRST / "table1.csv")).set_index(ADDRESS)
     assert set(found.index) == set(expected.index)
-    both = found.join(expected, rsuffix="_first")
+    both = found.join(expected.add_suffix("_first"))
     assert (both["n"] == both["n_first"]).all()
     assert (both["n_distinct"] == both["n"]).all()  # emoji's prompt files hold no equal rows
     off = (both["correct"] - both["correct_first"]).abs()
@@ -101,7 +101,7 @@ def test_retained_shares_are_the_same() -> None:
     found = read(RECORD / "ours/retained.csv").set_index(keys)
     expected = renamed(read(FIRST / "keep.csv")).set_index(keys)
     assert set(found.index) == set(expected.index)
-    both = found.join(expected, rsuffix="_first")
+    both = found.join(expected.add_suffix("_first"))
     moved = both.index.get_level_values("concept").isin(OTHER_ROUNDING)
     assert (both["retained"] == both["kept"])[~moved].all()
     assert (both["retained"] - both["kept"]).abs().max() <= NEAR

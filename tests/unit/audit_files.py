@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 import yaml
 from PIL import Image
 
@@ -21,6 +22,8 @@ from regrow.plan.addresses import Cell, Model
 from regrow.plan.audit import Audit
 from regrow.plan.jobs import jobs_of
 from regrow.plan.records import settings_of
+from regrow.plan.tables import has_figure
+from regrow.stages import make_figure, make_table
 from regrow.tables.records import world_of
 from regrow.tables.scores import expected_cell, image_settings, protocol_digest
 from regrow.world import World, write_world
@@ -104,7 +107,7 @@ class Files:
             ),
         )
         for concept in audit.concepts:
-            for model in audit.models(concept):
+            for model in audit.every_model(concept):
                 if model.record is not None:
                     write_record(model.record, record(audit, model))
         for job in jobs_of(audit):
@@ -138,6 +141,17 @@ def record(audit: Audit, model: Model) -> dict[str, Any]:
     return base
 
 
+def make_tables_and_figures(folder: Path, patch: pytest.MonkeyPatch, **changes: object) -> Audit:
+    """Write an audit's files in a folder and run the stages before the report there."""
+    patch.chdir(folder)
+    audit = Files(audit_changes=changes, params_changes={"make_figure": {"dpi": 50}}).write()
+    for table in audit.tables:
+        make_table.run(table, paths.table(audit.name, table))
+        if has_figure(table):
+            make_figure.run(table, paths.figure(audit.name, table), paths.figure(audit.name, table, ".pdf"))
+    return audit
+
+
 def index_rows(audit: Audit, cell: Cell, first: int, last: int) -> list[dict[str, Any]]:
     expected = expected_cell(audit, cell)
     images = []
@@ -154,7 +168,11 @@ def index_rows(audit: Audit, cell: Cell, first: int, last: int) -> list[dict[str
 
 
 def index_metadata(audit: Audit, prompt_set: str, group: str, part: int) -> dict[str, Any]:
-    return {**image_settings(audit), "audit": audit.name, "group": group, "part": part, "versions": {"torch": "2.9.0"}}
+    return {
+        **image_settings(audit),
+        **{"audit": audit.name, "group": group, "part": part, "prompt_set": {"name": prompt_set}},
+        **{"truncated": int(prompt_set == "preserved" and group == "church"), "versions": {"torch": "2.9.0"}},
+    }
 
 
 def scored(row: dict[str, Any]) -> dict[str, Any]:

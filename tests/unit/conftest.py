@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from regrow import methods
+from tests.unit.audit_files import make_tables_and_figures
 from tests.unit.erasing import Published, erase, publish, write_erasing_world
 
 
@@ -22,6 +23,15 @@ def church(erased_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Publ
     """The model of that world without its church, published."""
     folder = tmp_path_factory.mktemp("church")
     return publish(erased_world, erase(erased_world, folder), folder)
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tables and figures of an audit. Tests read it and do not write."""
+    folder = tmp_path_factory.mktemp("drawn")
+    with pytest.MonkeyPatch.context() as patch:
+        make_tables_and_figures(folder, patch, title="Does it <b>grow</b> back?")
+    return folder
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ def write_model(world: Path, folder: Path, factor: float = -3.0, name: str = CHA
 def draw(world: Path, out: Path, asked: dict[str, Any] | None = None, **changes: Any) -> Index:
     """Run generate_images and return its index; the store lies beside world.json where none is named."""
     settings = {"store": world.parent / "store", "sampler": SAMPLER, "numerics": NUMERICS, "batch": 4, "device": "cpu"}
+    settings |= {"attention_slicing": False, "cpu_offload": False}
     generate_images.run(world, asked or job(), **{**settings, **changes}, out=out)
     return read_index(out)
 

@@ -28,6 +28,7 @@ CONCEPTPRUNE: dict[str, Any] = {
     "guidance": 7.5,
     "seed": 0,
     "batch": 12,
+    "precision": "float32",
     "release": "filled",
 }
 # Options of every completer: no method has defaults.
@@ -35,6 +36,13 @@ COMPLETERS: dict[str, dict[str, Any]] = {
     "gaussian_posterior": {"magnitudes": "large", "shrinkage": None, "tolerance": 1e-3, "max_steps": 30},
     "nuclear": {"tolerance": 1e-5, "max_steps": 500, "solver": "fast"},
     "soft_impute": {"shrinkage": 0.2, "path": 4, "tolerance": 1e-5, "max_steps": 300},
+}
+COMPLETERS["combined"] = {
+    "posterior": COMPLETERS["gaussian_posterior"],
+    "nuclear": COMPLETERS["nuclear"],
+    "share": 0.25,
+    "draws": 1,
+    "strength": 25.0,
 }
 
 

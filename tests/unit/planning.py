@@ -19,6 +19,9 @@ def write_planning_world(folder: Path) -> None:
     """Write the tiny world's params, world, audit, packs, prompts and judges, as tests/tiny has them."""
     shutil.copy(ROOT / "tests/tiny/params.yaml", folder)
     shutil.copytree(ROOT / "tests/tiny/config", folder / "config")
+    # More rows than the run of the workflow draws, for a plan draws none.
+    edit(folder / AUDIT, counts={"erased": 4, "preserved": 4})
+    edit(folder / PARAMS, generate_images__rows_per_job=4)
     data = folder / "data/tiny"
     (data / "pipeline/unet").mkdir(parents=True)
     (data / "pipeline/model_index.json").write_text("{}")

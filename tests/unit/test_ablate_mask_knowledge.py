@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 import torch
 
+from regrow.completion import complete_matrix
 from regrow.errors import UserError
 from regrow.evaluate.ladder import attacker_masks, rung_counts, sign_bits
 from regrow.io.parquet import read_table
+from regrow.io.safetensors import read_header
+from regrow.model.completed import read_completed, write_completed
 from regrow.model.masks import read_erased, write_erased
 from regrow.model.published import read_published
+from regrow.stages import ablate_mask_knowledge, complete_weights
 from regrow.stages.ablate_mask_knowledge import run
 from tests.unit.erasing import Published, erase, publish
 
@@ -66,11 +70,24 @@ def rocket(erased_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 OPTIONS = {"magnitudes": "any", "shrinkage": 0.5, "tolerance": 0.01, "max_steps": 3}
 
 
-def climb(church: Published, rocket: Path, out: Path, **changes: Any) -> list[dict[str, Any]]:
+def complete(files: Published, out: Path, seed: int = 0, **changes: Any) -> Path:
+    """Complete a published model as the workflow does."""
+    options = {**OPTIONS, **changes}
+    complete_weights.run(files.model, "gaussian_posterior", options, out, out.with_suffix(".parquet"), seed, "cpu", 1)
+    return out
+
+
+@pytest.fixture(scope="module")
+def completed(church: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return complete(church, tmp_path_factory.mktemp("completed") / "completed.safetensors")
+
+
+def climb(church: Published, rocket: Path, completed: Path | None, out: Path, **changes: Any) -> list[dict[str, Any]]:
     arguments: dict[str, Any] = {
         "world": church.world,
         "model": church.model,
         "erased": church.erased,
+        "completed": completed,
         "other_erased": rocket,
         "other_concept": "rocket",
         "concept": "church",
@@ -88,8 +105,8 @@ def climb(church: Published, rocket: Path, out: Path, **changes: Any) -> list[di
     return read_table(out)[0].to_pylist()
 
 
-def test_stage_climbs_every_rung(church: Published, rocket: Path, tmp_path: Path) -> None:
-    rows = {row["rung"]: row for row in climb(church, rocket, tmp_path / "ladder.parquet")}
+def test_stage_climbs_every_rung(church: Published, rocket: Path, completed: Path, tmp_path: Path) -> None:
+    rows = {row["rung"]: row for row in climb(church, rocket, completed, tmp_path / "ladder.parquet")}
     assert list(rows) == ["exact", "threshold", "other_concept", "random", "true_signs"]
     assert all([*row][:3] == ["published", "completer", "concept"] for row in rows.values())
     (n,) = {row["n"] for row in rows.values()}
@@ -111,32 +128,54 @@ def test_stage_climbs_every_rung(church: Published, rocket: Path, tmp_path: Path
     }
 
 
-def test_signed_zeros_are_the_top_rung_where_they_stand(church: Published, rocket: Path, tmp_path: Path) -> None:
+def test_signed_zeros_are_the_top_rung_where_they_stand(
+    church: Published, rocket: Path, completed: Path, tmp_path: Path
+) -> None:
     erased = erase(church.world, tmp_path, release="multiplied")
     files = publish(church.world, erased, tmp_path)
-    rows = climb(files, rocket, tmp_path / "ladder.parquet")
+    rows = climb(files, rocket, complete(files, tmp_path / "completed.safetensors"), tmp_path / "ladder.parquet")
     assert rows[0]["rung"] == "signed_zeros"
     assert rows[0]["correct"] == rows[0]["guessed"] == rows[0]["n"] > 0
     # Completion sees no difference.
-    assert rows[1:] == climb(church, rocket, tmp_path / "plain.parquet")
+    assert rows[1:] == climb(church, rocket, completed, tmp_path / "plain.parquet")
 
 
 def test_a_single_concept_has_no_other(
-    church: Published, rocket: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    church: Published, rocket: Path, completed: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
-        rows = climb(church, rocket, tmp_path / "ladder.parquet", other_erased=None, other_concept=None)
+        rows = climb(church, rocket, completed, tmp_path / "ladder.parquet", other_erased=None, other_concept=None)
     assert [row["rung"] for row in rows] == ["exact", "threshold", "random", "true_signs"]
     assert "no second concept, so the rung 'other_concept' is left out" in caplog.text
 
 
-def test_same_bytes_whatever_the_jobs(church: Published, rocket: Path, tmp_path: Path) -> None:
+def test_same_bytes_whatever_the_jobs(church: Published, rocket: Path, completed: Path, tmp_path: Path) -> None:
     for jobs in (1, 2):
-        climb(church, rocket, tmp_path / str(jobs), jobs=jobs)
+        climb(church, rocket, completed, tmp_path / str(jobs), jobs=jobs)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
-def test_stage_refuses_what_does_not_fit(church: Published, rocket: Path, tmp_path: Path) -> None:
+def test_the_rung_of_exact_zeros_is_the_completion_that_is_there(
+    church: Published, rocket: Path, completed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With it no layer is completed for that rung, and the counts are the same as without."""
+    published = read_published(church.model).ffn2
+    pruned = [weight == 0 for weight in published.values() if (weight == 0).any()]
+    again = 0
+
+    def noted(weights: torch.Tensor, mask: torch.Tensor, *rest: Any) -> Any:
+        nonlocal again
+        again += sum(zeros.shape == mask.shape and torch.equal(mask, zeros) for zeros in pruned)
+        return complete_matrix(weights, mask, *rest)
+
+    monkeypatch.setattr(ablate_mask_knowledge, "complete_matrix", noted)
+    rows = climb(church, rocket, completed, tmp_path / "with")
+    assert again == 0
+    assert climb(church, rocket, None, tmp_path / "without") == rows
+    assert again >= len(pruned)
+
+
+def test_stage_refuses_what_does_not_fit(church: Published, rocket: Path, completed: Path, tmp_path: Path) -> None:
     other = read_erased(rocket)
     layer = max(other.mask, key=lambda name: int(other.mask[name].sum()))
     for name, changed in (
@@ -145,6 +184,12 @@ def test_stage_refuses_what_does_not_fit(church: Published, rocket: Path, tmp_pa
         ("base", replace(other, base="0" * 64)),
     ):
         write_erased(tmp_path / name, changed)
+    others = complete(church, tmp_path / "others.safetensors", max_steps=2)
+    seeded = complete(church, tmp_path / "seeded.safetensors", seed=1)
+    fewer = read_completed(completed, read_published(church.model))
+    unpruned = {**fewer.missing, layer: torch.zeros_like(fewer.missing[layer])}
+    values = {**fewer.values, layer: read_published(church.model).ffn2[layer]}
+    write_completed(tmp_path / "fewer", replace(fewer, missing=unpruned, values=values), read_header(completed))
     for changes, said in (
         ({"other_erased": tmp_path / "shape"}, f"'{layer}' is no mask of a weight of the model"),
         ({"other_erased": tmp_path / "empty"}, "prunes nothing of what was published"),
@@ -152,11 +197,14 @@ def test_stage_refuses_what_does_not_fit(church: Published, rocket: Path, tmp_pa
         ({"other_erased": church.erased}, "erases 'church' too: give the erasing of another concept"),
         ({"erased": tmp_path / "empty"}, "prunes nothing, so there is nothing to find out"),
         ({"erased": rocket}, "another erasing"),
+        ({"completed": others}, "has the completer .*'max_steps': 2.*: run complete_weights again"),
+        ({"completed": seeded}, "has the seed 1, not 0: run complete_weights again"),
+        ({"completed": tmp_path / "fewer"}, "takes others than the exact zeros for pruned"),
         ({"threshold": 0.0}, "ablate_mask_knowledge needs threshold > 0"),
         ({"threshold": float("inf")}, "ablate_mask_knowledge needs threshold > 0"),
         ({"jobs": 0}, "at least 1 job"),
         ({"device": "cuda"}, "the device 'cuda' cannot be used here"),
     ):
         with pytest.raises(UserError, match=said):
-            climb(church, rocket, tmp_path / "out", **changes)
+            climb(church, rocket, **{"completed": completed, "out": tmp_path / "out", **changes})
         assert not (tmp_path / "out").exists()

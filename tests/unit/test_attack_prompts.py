@@ -15,7 +15,6 @@ from regrow.methods import MethodOptions
 from regrow.model.published import PublishedModel
 from regrow.stages import attack_prompts
 from regrow.work import Work
-from regrow.world import read_world
 from tests.unit.erasing import Published
 
 SET = {"name": "erased", "scope": "concept", "file": "erased.csv", "labels": "concept", "sensitive": False}
@@ -41,15 +40,20 @@ def results(add_method: Callable[..., ModuleType]) -> list[list[str]]:
     return results
 
 
-@pytest.fixture(autouse=True)
-def rows(erased_world: Path) -> None:
-    """Three prompts of the concept."""
-    text = 'prompt,seed\na church,1\n"a church, again",2\na third church,3\n'
-    (read_world(erased_world).concepts / "church" / "erased.csv").write_text(text)
+PROMPTS = 'prompt,seed\na church,1\n"a church, again",2\na third church,3\n'
 
 
-def attack(church: Published, out: Path, prompt_set: dict[str, Any] = SET, n: int = 2) -> Path:
-    arguments = ("entry", "append", {"suffix": "red, again"}, None, prompt_set, "church", n)
+def attack(
+    church: Published,
+    out: Path,
+    prompt_set: dict[str, Any] = SET,
+    n: int = 2,
+    text: str = PROMPTS,
+    label: str = "church",
+) -> Path:
+    prompts = out.with_name("erased.csv")
+    prompts.write_text(text)
+    arguments = ("entry", "append", {"suffix": "red, again"}, None, prompt_set, prompts, label, n)
     files = (out, out.with_suffix(".json"))
     attack_prompts.run(church.world, church.model, *arguments, out.with_name("scratch"), "cpu", *files)
     return out
@@ -70,14 +74,24 @@ def test_a_prompt_for_every_row(church: Published, tmp_path: Path, results: list
     }
 
 
+def test_rows_of_a_shared_file_are_chosen_by_the_label(
+    church: Published, tmp_path: Path, results: list[list[str]]
+) -> None:
+    text = "prompt,seed,label\na cat,1,Cat\na dog,2,dog\na church,3,church\n"
+    shared = {**SET, "name": "others", "scope": "model", "labels": "others"}
+    assert list(read_learned(attack(church, tmp_path / "a.csv", shared, text=text))) == [0, 1]
+    assert list(read_learned(attack(church, tmp_path / "b.csv", shared, text=text, label="cat"))) == [1, 2]
+
+
 def test_what_is_refused(church: Published, tmp_path: Path, results: list[list[str]]) -> None:
-    with pytest.raises(UserError, match="has only 3 rows to use where 4 are needed"):
+    with pytest.raises(UserError, match=r"\(.*/erased.csv\) has only 3 rows to use where 4 are needed"):
         attack(church, tmp_path / "out", n=4)
     with pytest.raises(UserError, match="the prompt set is not one"):
         attack(church, tmp_path / "out", {"name": "erased"})
     for returned, said in (
         (["one"], "returned 1 prompts for 2 rows"),
         (["one", " "], "returned an empty prompt for case 1"),
+        (["", "two"], "returned an empty prompt for case 0"),
     ):
         results[:] = [returned]
         with pytest.raises(UserError, match=said):

@@ -47,7 +47,7 @@ def test_roots(church: Published, tmp_path: Path) -> None:
         total += int((tensor == 0).sum())
     assert filled / total == pytest.approx(0.6, abs=0.02)
     told = record(out)
-    retained = told.pop("retained")
+    retained, zeros = told.pop("retained"), told.pop("zeros")
     assert told == {
         "model": after.digest,
         "base": before.base,
@@ -55,7 +55,9 @@ def test_roots(church: Published, tmp_path: Path) -> None:
         "attack": {"name": "entry", "method": "roots", **ROOTS},
         "completer": GUESS,
         "knowledge": ["nothing"],
+        "flags": [],
     }
+    assert zeros == {"ffn2": total, "negative": 0}
     assert retained["all"] == pytest.approx(filled / total, abs=1e-6)
     assert set(read_header(out)) == {"format", "base"}
     first = out.read_bytes()
@@ -105,6 +107,42 @@ def test_signed_zeros_bring_every_sign_back(church: Published, tmp_path: Path) -
     assert out.ffn2
     for name, weight in out.ffn2.items():
         assert torch.equal(weight.sign(), base[name].sign())
+
+
+def test_amplified_cuts_again_with_the_completer_that_the_file_names(
+    church: Published, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done, out = tmp_path / "completed.safetensors", tmp_path / "model"
+    completer = COMPLETERS["gaussian_posterior"]
+    complete_weights.run(church.model, "gaussian_posterior", completer, done, tmp_path / "trace", 0, "cpu", 1)
+    measured = {"match": "gain", "scope": "model", "factor": 1.0, "share": 0.5, "draws": 1, "seed": 0, "tuned_on": []}
+    with caplog.at_level(logging.INFO):
+        attack(church.model, "amplified", measured, out, done)
+    before, after = read_published(church.model), read_published(out)
+    for name, weight in before.ffn2.items():
+        assert torch.equal(after.ffn2[name][weight != 0], weight[weight != 0])
+    assert len({line.rpartition(" = ")[2] for line in caplog.text.splitlines() if ": c = " in line}) == 1
+    assert record(out)["attack"]["match"] == "gain" and record(out)["retained"]["all"] > 0.9
+    with pytest.raises(UserError, match="unknown completer 'guess'"):
+        attack(
+            church.model,
+            "amplified",
+            measured,
+            tmp_path / "none",
+            guess(church.model, tmp_path / "g", meaning="log_odds"),
+        )
+
+
+def test_a_record_says_aloud_that_zeros_carry_signs(church: Published, tmp_path: Path) -> None:
+    files = publish(church.world, erase(church.world, tmp_path, release="multiplied"), tmp_path)
+    for model, flags in ((church.model, []), (files.model, ["zeros_carry_signs"])):
+        out = attack(model, "quantize", {"scheme": "int4_rows"}, tmp_path / "out")
+        zeros = [(weight == 0, weight.signbit()) for weight in read_published(model).ffn2.values()]
+        assert record(out)["zeros"] == {
+            "ffn2": sum(int(zero.sum()) for zero, _ in zeros),
+            "negative": sum(int((zero & negative).sum()) for zero, negative in zeros),
+        }
+        assert record(out)["flags"] == flags
 
 
 def test_other_changed_weights_stay(church: Published, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_the_tiny_audit_is_fine():
         ({"published": ["prunned"]}, "unknown published model 'prunned' in audit 'tiny': did you mean 'pruned'?"),
         ({"attacks": ["int4_row"]}, "unknown attack 'int4_row' in audit 'tiny': did you mean 'int4_rows'?"),
         ({"oracles": ["roots_max"]}, "unknown oracle 'roots_max' in audit 'tiny'"),
-        ({"tables": ["roots/table0"]}, "unknown table 'roots/table0': did you mean 'roots/table"),
+        ({"tables": ["roots/table0"]}, "unknown table 'roots/table0' in audit 'tiny': did you mean 'roots/table"),
         ({"counts": {"eraesd": 1}}, "unknown prompt set 'eraesd' in counts of audit 'tiny': did you mean 'erased'?"),
         ({"counts__erased": 13}, "has only 12 rows to use where 13 are needed"),
         ({"counts__preserved": 30}, "rows to use where 30 are needed"),
@@ -89,6 +89,12 @@ def test_a_label_that_the_judge_does_not_know():
     shutil.rmtree(PACK)
     write_pack(PACK, "chapel")
     assert "concept.yaml: unknown label 'chapel' of judge 'object': valid are: cat, church, rocket" in refused()
+
+
+def test_a_row_that_no_judge_can_see_stops_before_its_image_is_drawn():
+    path = Path("data/tiny/preserved.csv")
+    path.write_text(path.read_text().replace(",rocket\n", ",rockett\n", 1))
+    assert "preserved.csv, case 1: unknown label 'rockett' of judge 'object': did you mean 'rocket'?" in refused()
 
 
 def test_case_and_composition_of_accents_do_not_make_another_label():

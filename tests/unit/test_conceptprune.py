@@ -33,6 +33,7 @@ OPTIONS: dict[str, Any] = {
     "guidance": 7.5,
     "seed": 0,
     "batch": 1,
+    "precision": "float32",
     "release": "filled",
 }
 WORK = Work(Path("unused"), "cpu")

@@ -89,6 +89,12 @@ class TestLayers:
         assert config.origins["generate_images.steps"] == "overlay.yaml"
         assert config.origins["seed"] == "the command line"
 
+    def test_the_command_line_is_stronger_than_the_world_where_it_repeats_params_too(self):
+        edit(WORLD, params={"device": "cuda", "generate_images": {"steps": 7}})
+        found = resolve(read_yaml(Path(PARAMS)), [Path(PARAMS)], said={"device": "cpu", "audit": "tiny"})
+        assert (found.params.device, found.origins["device"]) == ("cpu", "the command line")
+        assert found.params.generate_images.steps == 7
+
     def test_the_file_is_read_as_it_is_written_whatever_snakemake_made_of_it(self):
         text = Path(PARAMS).read_text(encoding="utf-8").replace("tolerance: 1.0e-3", "tolerance: 1e-5")
         Path(PARAMS).write_text(text, encoding="utf-8")

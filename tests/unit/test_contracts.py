@@ -40,6 +40,7 @@ def test_the_package_keeps_its_contracts(copy: Path) -> None:
         ("complete/nuclear.py", "regrow.erase.conceptprune"),
         ("stages/attack_weights.py", "regrow.model.masks"),
         ("stages/complete_weights.py", "regrow.model.pipelines"),
+        ("stages/attack_prompts.py", "regrow.concepts"),
         ("io/files.py", "regrow.model.names"),
         ("model/deltas.py", "regrow.images.renderer"),
         ("images/renderer.py", "regrow.judge.classifier"),

@@ -17,7 +17,8 @@ from tests.snippets import snippets
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/completion.md", "docs/methods.md", "data/README.md"]
-DOCUMENTS += ["data/emoji/MODEL_CARD.md"]
+DOCUMENTS += ["data/emoji/MODEL_CARD.md", "docs/environments.md", "docs/licences.md", "docs/reproduce-the-paper.md"]
+DOCUMENTS += ["docs/cluster.md"]
 RULES = {path.name: path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")}
 BLOCK = re.compile(r"^rule (\w+):\n((?:(?: +.*)?\n)+)", re.M)
 WIRED = {rule: block for text in RULES.values() for rule, block in BLOCK.findall(text)}
@@ -26,7 +27,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 # How the emoji world was made: its settings are the world's, and the trainings have one test file.
 TRAINING = {rule for rule, _ in BLOCK.findall(RULES["emoji.smk"])}
 # Written by a run or by make, so not in a clone; a copy of what CONTRIBUTING.md makes is made by its own test.
-MADE = ("results/", "logs/", ".venv/", "config/schema/", "data/reported/FAMILY")
+MADE = ("results/", "logs/", ".venv/", "config/schema/", "config/locks/", "data/reported/FAMILY")
 GROWN = {snippet.path for snippet in snippets((ROOT / "CONTRIBUTING.md").read_text())}
 
 
@@ -63,12 +64,12 @@ def test_every_module_that_is_named_exists(name: str) -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_command_that_is_named_exists(name: str) -> None:
-    targets = re.findall(r"^(\w+):", MAKEFILE, re.M)
+    targets = re.findall(r"^([\w-]+):", MAKEFILE, re.M)
     helped = subprocess.run([sys.executable, "-m", "regrow", "--help"], cwd=ROOT, capture_output=True, text=True)
     verbs = {*stages(), *re.findall(r"[a-z][a-z_-]+", helped.stdout)}
     goals = set(re.findall(r"^rule (\w+):", (ROOT / "workflow/Snakefile").read_text(), re.M)) | {"train_emoji"}
     for word in (word.partition("  #")[0].strip() for word in code_words(name)):
-        if found := re.match(r"make ([a-z]\w*)$", word):
+        if found := re.match(r"make ([a-z][\w-]*)$", word):
             assert found[1] in targets, word
         if found := re.match(r"(?:python -m )?regrow ([a-z][\w-]*)", word):
             assert found[1] in verbs, word

@@ -13,8 +13,8 @@ import yaml
 from rich.console import Console
 
 from regrow.concepts import read_concept
+from regrow.config.origins import PromptOrigin
 from regrow.errors import UserError
-from regrow.fetch.origins import PromptOrigin
 from regrow.images.prompts import PromptSet, distinct, read_prompts, select_rows
 from regrow.io.files import file_digest
 from regrow.stages.fetch_prompts import run, table
@@ -49,7 +49,12 @@ def origins(hub: Hub) -> dict[str, Any]:
     found: dict[str, Any] = copy.deepcopy(ORIGINS)
     for origin in found.values():
         folder = hub.repositories[origin["repo"]].folder
-        origin |= {"sha256": file_digest(folder / origin["path"]), "rows": 2, "distinct": 1}
+        origin |= {
+            "sha256": file_digest(folder / origin["path"]),
+            "rows": 2,
+            "distinct": 1,
+            "labels": {"church": [2, 1]},
+        }
     return found
 
 
@@ -112,7 +117,7 @@ def test_the_table_says_what_is_there(hub: Hub, origins: dict[str, Any], tmp_pat
     run(origins, ["imagenette"], out)
     line = next(line for line in printed(origins, out).splitlines() if "│ imagenette" in line)
     assert [cell.strip() for cell in line.strip("│").split("│")][2:] == ["MIT", "2", "1", "right"]
-    origins["imagenette"]["distinct"] = 2
+    origins["imagenette"] |= {"distinct": 2, "labels": {}}
     assert "other counts" in printed(origins, out)
     (out / "imagenette.csv").write_text("else")
     assert "another file" in printed(origins, out)
@@ -128,6 +133,9 @@ def test_the_table_says_what_is_there(hub: Hub, origins: dict[str, Any], tmp_pat
         ({"sha256": None}, "sha256"),
         ({"path": "../a.csv"}, "path is '../a.csv'"),
         ({"host": "gitlab"}, "unknown host 'gitlab'"),
+        ({"labels": {"church": [1, 1]}}, "the counts of the labels do not add up to rows and distinct"),
+        ({"labels": {"church": [2, 3]}}, "there are more distinct rows than rows"),
+        ({"rows": 1, "distinct": 2, "labels": {}}, "there are more distinct rows than rows"),
     ],
 )
 def test_a_wrong_origin_is_told(
@@ -144,6 +152,38 @@ def test_an_unknown_name_is_told(hub: Hub, origins: dict[str, Any], tmp_path: Pa
         run(origins, ["imagenete"], tmp_path / "out")
 
 
+OBJECTS = {"name": "erased", "scope": "model", "file": "x.csv", "labels": "concept", "sensitive": False}
+
+
+@pytest.mark.parametrize(
+    ("prompt_set", "origin", "said"),
+    [
+        ({"columns": {"prompt": "caption"}}, {}, "has no column 'caption'"),
+        ({"columns": {"seed": "class"}}, {}, "line 2: the seed 'church' is no whole number"),
+        ({}, {"rows": 3, "labels": {}}, "rows is 2 there and 3 in the world file, by which images are planned"),
+        ({"seed": 0}, {"distinct": 2, "labels": {}}, "distinct is 1 there and 2 in the world file"),
+        ({}, {"labels": {"chapel": [2, 1]}}, "labels.chapel is .0, 0. there and .2, 1. in the world file"),
+    ],
+)
+def test_other_columns_or_counts_are_told_before_any_model_is_made(
+    hub: Hub, origins: dict[str, Any], tmp_path: Path, prompt_set: dict[str, Any], origin: dict[str, Any], said: str
+) -> None:
+    run(origins, ["imagenette"], tmp_path / "out", {"erased": OBJECTS})
+    origins["imagenette"] |= origin
+    with pytest.raises(UserError, match=said):
+        run(origins, ["imagenette"], tmp_path / "out", {"erased": {**OBJECTS, **prompt_set}})
+
+
+def test_labels_in_another_order_are_told(hub: Hub, origins: dict[str, Any], tmp_path: Path) -> None:
+    """Which rows are taken in turn depends on it."""
+    path = hub.repositories[origins["imagenette"]["repo"]].folder / origins["imagenette"]["path"]
+    path.write_text("prompt,seed,label\na,0,church\nb,0,rocket\n")
+    counts = {"rows": 2, "distinct": 2, "sha256": file_digest(path)}
+    origins["imagenette"] |= {**counts, "labels": {"rocket": [1, 1], "church": [1, 1]}}
+    with pytest.raises(UserError, match="first names its labels in the order church, rocket"):
+        run(origins, ["imagenette"], tmp_path / "out", {"erased": OBJECTS})
+
+
 @pytest.mark.paper_files
 @needs_files
 @pytest.mark.parametrize("name", sorted(ORIGINS))
@@ -158,6 +198,7 @@ def test_the_papers_own_file_is_the_pinned_one(name: str, tmp_path: Path, monkey
     rows = read_prompts(tmp_path / f"{name}.csv")
     assert (len(rows), len(distinct(rows))) == (origin.rows, origin.distinct)
     assert "right" in printed({name: ORIGINS[name]}, tmp_path)
+    run(ORIGINS, [name], tmp_path, {"objects": OBJECTS})  # its labels have the counts and the order that are stated
 
 
 @pytest.mark.paper_files

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from regrow.errors import UserError
-from regrow.plan import paths
 from regrow.plan.audit import Audit
 from regrow.plan.tables import has_figure, table_module
 from regrow.stages import make_figure, make_table
@@ -19,25 +18,20 @@ from regrow.tables.data import FigureData
 from regrow.tables.made import read_made
 from regrow.tables.ours import concepts
 from regrow.tables.pictures import FRAME, GAP, SEEN, SIDE, TILE, UNSEEN, Picture, font, mosaic, tile
-from tests.unit.audit_files import TABLES, Files, paint
+from tests.unit.audit_files import TABLES, Files, make_tables_and_figures, paint
+
+pytestmark = pytest.mark.xdist_group("figures")  # of the fixture `drawn`
 
 FIGURES = [table for table in TABLES if has_figure(table)]
 
 
-def draw(folder: Path, patch: pytest.MonkeyPatch, **changes: object) -> Path:
-    patch.chdir(folder)
-    audit = Files(audit_changes=changes, params_changes={"make_figure": {"dpi": 50}}).write()
-    for table in audit.tables:
-        make_table.run(table, paths.table(audit.name, table))
-        if has_figure(table):
-            make_figure.run(table, paths.figure(audit.name, table), paths.figure(audit.name, table, ".pdf"))
-    return folder / paths.audit_folder(audit.name) / "figures"
-
-
 @pytest.fixture(scope="module")
-def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        yield draw(tmp_path_factory.mktemp("figures"), patch)
+def figures(drawn: Path) -> Path:
+    return figures_in(drawn)
+
+
+def figures_in(folder: Path) -> Path:
+    return next((folder / "results/audits").iterdir()) / "figures"
 
 
 def test_all_figures_are_there_twice(figures: Path) -> None:
@@ -47,7 +41,8 @@ def test_all_figures_are_there_twice(figures: Path) -> None:
 
 
 def test_same_numbers_same_bytes(figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    again = draw(tmp_path, monkeypatch)
+    make_tables_and_figures(tmp_path, monkeypatch)
+    again = figures_in(tmp_path)
     for table in FIGURES:
         for suffix in (".png", ".pdf"):
             assert (again / f"{table}{suffix}").read_bytes() == (figures / f"{table}{suffix}").read_bytes(), table

@@ -78,9 +78,9 @@ def test_other_sampler(audit: Audit, changes: dict[str, Any], said: str) -> None
     assert "generate_images/small" in sentence  # images first, then their scores
 
 
-@pytest.mark.parametrize("key", ["batch", "images_per_minute"])
-def test_what_changes_no_result_is_not_looked_at(audit: Audit, key: str) -> None:
-    build(now(generate_images={key: 7}))
+@pytest.mark.parametrize("changes", [{"batch": 7}, {"attention_slicing": True}])
+def test_what_changes_no_result_is_not_looked_at(audit: Audit, changes: dict[str, Any]) -> None:
+    build(now(generate_images=changes))
 
 
 def test_other_options_of_the_eraser(audit: Audit) -> None:

@@ -96,6 +96,23 @@ def test_nothing_is_evaluated_and_no_pickle_is_read() -> None:
                 assert any(word.arg == "weights_only" and ast.unparse(word.value) == "True" for word in node.keywords)
 
 
+def test_text_is_utf_8_wherever_it_is_read_or_written() -> None:
+    """The locale of the caller (LC_ALL=C, Latin-1) decides nothing: who opens text names its encoding."""
+    silent = []
+    for path in PACKAGE:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or any(word.arg == "encoding" for word in node.keywords):
+                continue
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+            binary = any(isinstance(word, ast.Constant) and "b" in str(word.value) for word in node.args)
+            owner = ast.unparse(node.func).rpartition(".")[0]
+            if called in ("read_text", "open") and owner != "Image" and not binary:
+                silent.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+            if called == "write_text" and isinstance(node.func, ast.Attribute):
+                silent.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert silent == []
+
+
 def test_a_room_has_no_code_of_its_own() -> None:
     for path in PACKAGE:
         if path.name == "__init__.py" and path.parent.name != "regrow":

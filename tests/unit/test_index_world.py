@@ -153,6 +153,35 @@ def test_a_broken_pipeline_is_told_before_the_first_job(folder: Path, kind: str)
     assert not (folder / "world.json").exists()
 
 
+def zeros_of(folder: Path, name: str) -> Path:
+    """Write 0 into the first row of a weight, and a file that calls that row structural zeros."""
+    path, key = folder / "pipeline" / UNET, name.removeprefix("unet.")
+    weights = load_file(path)
+    weights[key][0] = 0
+    save_file(weights, path, {"format": "pt"})
+    rows = torch.zeros(len(weights[key]), 1, dtype=torch.bool)
+    rows[0] = True
+    save_file({name: rows}, folder / "zeros.safetensors")
+    return folder / "zeros.safetensors"
+
+
+ATTENTION = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_out.0.weight"
+
+
+def test_structural_zeros_are_compared_with_the_base(folder: Path) -> None:
+    path = zeros_of(folder, ATTENTION)
+    index(folder, structural_zeros=str(path))
+    save_file({ATTENTION: torch.ones(1, 1, dtype=torch.bool)}, path)
+    with pytest.raises(UserError, match=f"calls entries of '{ATTENTION}' structural zeros that are not 0"):
+        index(folder, structural_zeros=str(path))
+
+
+def test_structural_zeros_where_each_zero_is_taken_for_a_cut(folder: Path) -> None:
+    name = "unet.down_blocks.0.attentions.0.transformer_blocks.0.ff.net.2.weight"
+    with pytest.raises(UserError, match=f"names '{name}', but attackers take every zero of an FFN2 weight for pruned"):
+        index(folder, structural_zeros=str(zeros_of(folder, name)))
+
+
 def test_components_of_different_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_world, "_features", lambda model: 768)
     with pytest.raises(
@@ -167,4 +196,13 @@ def test_a_pipeline_that_loads_and_cannot_draw(folder: Path, monkeypatch: pytest
 
     monkeypatch.setattr(index_world, "draw", fail)
     with pytest.raises(UserError, match="loads but cannot draw an image .*mat1 and mat2"):
+        index(folder)
+
+
+def test_another_architecture_is_told_by_name(folder: Path) -> None:
+    edit(folder / "pipeline/unet/config.json", addition_embed_type="text_time", cross_attention_dim=32)
+    with pytest.raises(UserError, match="as Stable Diffusion XL's does, and only Stable Diffusion 1 and 2"):
+        index(folder)
+    (folder / "pipeline/unet").rename(folder / "pipeline/transformer")
+    with pytest.raises(UserError, match="has a transformer and no UNet"):
         index(folder)

@@ -13,8 +13,10 @@ from regrow.plan.audit import Audit
 from regrow.plan.tables import has_figure
 from regrow.report.provenance import flatten
 from regrow.report.render import render
-from regrow.stages import make_figure, make_report, make_table
-from tests.unit.audit_files import TABLES, Files, digest
+from regrow.stages import make_report
+from tests.unit.audit_files import TABLES, digest, make_tables_and_figures
+
+pytestmark = pytest.mark.xdist_group("figures")  # of the fixture `drawn`
 
 
 class Page(HTMLParser):
@@ -29,7 +31,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.loads += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "poster")]
-        if tag not in ("meta", "img", "br", "link", "col"):
+        if tag not in ("meta", "img", "br", "wbr", "link", "col"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -44,23 +46,9 @@ class Page(HTMLParser):
         return " ".join("".join(self.text).split())
 
 
-def prepare(folder: Path, patch: pytest.MonkeyPatch, **changes: object) -> Audit:
-    """Run the stages before the report."""
-    patch.chdir(folder)
-    audit = Files(audit_changes=changes, params_changes={"make_figure": {"dpi": 50}}).write()
-    for table in audit.tables:
-        make_table.run(table, paths.table(audit.name, table))
-        if has_figure(table):
-            make_figure.run(table, paths.figure(audit.name, table), paths.figure(audit.name, table, ".pdf"))
-    return audit
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("report")
-    with pytest.MonkeyPatch.context() as patch:
-        prepare(folder, patch, title="Does it <b>grow</b> back?")
-    return folder
+def folder(drawn: Path) -> Path:
+    return drawn
 
 
 @pytest.fixture
@@ -143,6 +131,33 @@ def test_tells_what_was_run_and_what_attacks_know(report: str) -> None:
     assert "Does it <b>grow</b> back?" in words  # a title is text, not HTML
 
 
+def test_tells_which_prompts_were_cut_short(report: str) -> None:
+    """One row of a job of church; a job is counted once, however many judges saw its images."""
+    rows = re.findall(r"<tr><th scope=\"row\">(erased|preserved)</th><td>(\d+)</td><td>(\d+)</td></tr>", report)
+    # 2 concepts x 5 models x 20 rows; the pretrained model draws the preserved rows of both once.
+    assert rows[0] == ("erased", "200", "0")
+    assert rows[1][0] == "preserved" and 160 + 20 < int(rows[1][1]) <= 200 and rows[1][2] == "1"
+    assert "reads 24 tokens" in Page(report).words
+
+
+def test_tells_licences_and_times(report: str) -> None:
+    words = Page(report).words
+    assert '<th scope="row">what the repository brings</th><td>data/emoji</td><td>Apache-2.0' in report
+    assert "seven minutes" in words and "There are none here" in words
+
+
+def test_a_long_name_breaks_between_its_words(report: str) -> None:
+    assert "<b>roots_<wbr>max</b>" in report
+
+
+def test_what_nothing_makes_yet_is_listed_with_its_reason(audit: Audit) -> None:
+    listed = audit.config.audit.model_copy(update={"tables": [*audit.tables, "roots/table7"]})
+    page = render(Audit(audit.config.model_copy(update={"audit": listed})))
+    assert "table roots/table7 (nudity is not drawn before" in Page(page).words
+    assert '<a href="#unmade">' in page and 'id="unmade"' in page
+    assert 'id="unmade"' not in render(audit)
+
+
 def test_every_table_scrolls(report: str) -> None:
     assert report.count("<table") == len(re.findall(r'<div class="scroll"><table', report))
 
@@ -183,7 +198,7 @@ def test_a_pair_that_does_not_apply_is_a_blank_with_its_reason(audit: Audit, mon
 
 
 def test_an_audit_without_table1_has_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    audit = prepare(tmp_path, monkeypatch, tables=["ours/ladder"])
+    audit = make_tables_and_figures(tmp_path, monkeypatch, tables=["ours/ladder"])
     for record in Path("results/emoji").glob("attack_weights/**/record.json"):
         record.unlink()  # models that no table asks for are never made
     page = render(audit)

@@ -28,8 +28,10 @@ ALL = [(room, name) for room in sorted(set(ROOMS.values())) for name in method_n
 
 
 def test_methods_are_files_and_helpers_are_not() -> None:
-    assert method_names("attack") == method_names("attack_weights") == ["quantize", "roots", "signed_zeros"]
-    assert method_names("complete") == ["gaussian_posterior", "nuclear", "soft_impute"]
+    assert (
+        method_names("attack") == method_names("attack_weights") == ["amplified", "quantize", "roots", "signed_zeros"]
+    )
+    assert method_names("complete") == ["combined", "gaussian_posterior", "nuclear", "soft_impute"]
     assert method_names("erase") == ["conceptprune"]
     assert method_names("defend") == []
     assert method_names("oracle") == ["true_values"]

@@ -10,11 +10,9 @@ from regrow.errors import UserError
 from regrow.plan import jobs
 from regrow.plan.addresses import ANY, Cell, Model
 from regrow.plan.audit import Audit, EvaluationNeed, ImageNeed, RecordNeed, ScoreNeed
-from regrow.plan.cost import cost, costs, said
-from regrow.plan.preview import preview
 from regrow.plan.records import check_record, settings_of
 from regrow.plan.wiring import Wiring
-from tests.unit.planning import AUDIT, PARAMS, ROOT, WORLD, edit, plan, write_pack, write_planning_world, write_prompts
+from tests.unit.planning import AUDIT, PARAMS, ROOT, WORLD, edit, plan, write_pack, write_planning_world
 
 MODELS = [
     ("pretrained", "none", "none"),
@@ -204,34 +202,6 @@ class TestRecords:
             check_record({}, expected, Path("record.json"))
 
 
-class TestCost:
-    def test_rows_and_distinct_images(self):
-        # 6 models x 2 concepts x 4 rows, and 5 x 2 x 4 with the pretrained model's 6.
-        assert cost(plan()).rows == cost(plan()).images == 94
-        rows = [("an emoji of a church", 0, "church")] * 3 + [("a church", 1, "church")] * 9
-        write_prompts(Path("data/tiny/concepts/church/erased.csv"), rows)
-        assert (cost(plan()).rows, cost(plan()).images) == (94, 94 - 6 * 2)
-
-    def test_minutes_and_gigabytes(self):
-        found = cost(plan())
-        assert found.minutes == pytest.approx(0.94)
-        assert found.gigabytes == pytest.approx(94 * 4e-6)
-        assert said(plan(), 1000) == "To make: at most 1,000 images, about 10 minutes and 0.00 GB."
-
-    def test_each_table_by_itself(self):
-        found = costs(plan())
-        assert found["roots/table6"].images == 0
-        assert found["roots/figure2"].images == 48
-        assert found["roots/table1"].cells == 23
-
-    def test_the_plan_that_is_printed(self):
-        edit(WORLD, params={"generate_images": {"guidance": 5.0}})
-        text = preview()
-        assert f"{WORLD}  generate_images.guidance" in text
-        assert "6 models of each of 2 concepts" in text
-        assert any(line.split()[:4] == ["all", "together", "23", "6"] for line in text.splitlines())
-
-
 class TestWiring:
     def of(self, **wildcards: str) -> SimpleNamespace:
         class Wildcards(SimpleNamespace):
@@ -282,6 +252,14 @@ class TestWiring:
         before = wiring.digest(*wiring.pipeline_files())
         (tmp_path / "shared/scheduler_config.json").write_text('{"beta_end": 0.2}')
         assert Wiring(plan()).digest(*wiring.pipeline_files()) != before
+
+    def test_a_page_quotes_all_that_is_reported(self, monkeypatch):
+        notes = Path("data/reported/roots/notes.csv")
+        notes.parent.mkdir(parents=True)
+        notes.write_text("table,note\n")
+        before = Wiring(plan()).page_params("make_report")["reported"]
+        notes.write_text("table,note\ntable1,another\n")
+        assert Wiring(plan()).page_params("make_report")["reported"] != before
 
     def test_a_method_with_its_options_and_code(self):
         params = Wiring(plan()).method_params("attack_weights", "attack")

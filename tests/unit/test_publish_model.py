@@ -43,7 +43,7 @@ def test_the_record_tells_everything(church: Published) -> None:
         "eraser": {"name": "prune", "method": "conceptprune", **CONCEPTPRUNE},
         "defence": None,
         "pruned": {name: int(mask.sum()) for name, mask in erased.mask.items()},
-        "zeros": {"ffn2": zeros.total, "negative": 0},
+        "zeros": {"ffn2": zeros.total, "negative": 0, "pruned": zeros.total, "in_base": 0, "underflow": 0},
     }
 
 
@@ -68,7 +68,13 @@ def test_multiplied_zeros_keep_every_sign_up_to_the_attacker(
         told += int(pruned.sum())
     assert "zeros of the FFN2 weights are -0.0, so every zero tells the sign" in caplog.text
     negative = count_zeros(published.ffn2.values()).negative
-    assert read_json(files.record, "record")["zeros"] == {"ffn2": told, "negative": negative}
+    assert read_json(files.record, "record")["zeros"] == {
+        "ffn2": told,
+        "negative": negative,
+        "pruned": told,
+        "in_base": 0,
+        "underflow": 0,
+    }
     # Equal by ==, another model all the same: its bits tell more.
     assert published.digest != read_published(church.model).digest
 

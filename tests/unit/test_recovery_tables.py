@@ -177,3 +177,21 @@ def test_retained_shares_come_from_the_records(audit: Audit) -> None:
         ["church", "roots_max", "0.6", 0.6, 0.6],
         ["spider-web", "roots_max", "0.6", 0.6, 0.15],
     ]
+
+
+@pytest.mark.parametrize("name", ["roots/table5", "roots/table6"])
+def test_the_papers_class_stands_beside_the_papers_numbers(
+    audit: Audit, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from regrow.tables.blocks import Grid
+
+    def blocks() -> list[str]:
+        found = table_module(name).section(build(audit, name), read_data(audit, name))
+        return [block.caption if isinstance(block, Grid) else block.text for block in found if block is not None]
+
+    assert not any("church." in said for said in blocks())
+    monkeypatch.setattr(Audit, "label", lambda self, concept: {"church": "golf ball"}.get(concept, concept))
+    said = blocks()
+    assert any(one.startswith("This audit") and one.endswith("church.") for one in said)
+    assert any(one.startswith("Reported: Roots Beneath the Cut, Table") for one in said)
+    assert "skill_ratio 0.1 (there 0.02)" in said[-1] and "the judge" not in said[-1]  # no image is compared

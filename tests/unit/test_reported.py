@@ -42,6 +42,9 @@ def test_addresses_are_entries_of_params() -> None:
     import yaml
 
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    sweep = {(entry["retain"], entry["magnitude"]) for entry in params["attack_weights"].values() if "retain" in entry}
+    for row in csv.DictReader((ROOT / "data/reported/roots/table3.csv").open()):
+        assert row["published"] in params["publish_model"] and (float(row["k"]), row["magnitude"]) in sweep
     for row in csv.DictReader((ROOT / "data/reported/roots/table1.csv").open()):
         assert row["published"] in (*params["publish_model"], "none")
         assert row["attack"] in (*params["attack_weights"], "none")
@@ -64,10 +67,26 @@ def test_shares_of_table5_as_printed() -> None:
 
 def test_notes_are_of_tables_that_are_there() -> None:
     names = {row["table"] for row in csv.DictReader((ROOT / "data/reported/roots/notes.csv").open())}
-    assert names == {"table1", "table5", "table6"}
+    assert names == {"table1", "table3", "table5", "table6", "figure2"}
     assert {f"roots/{name}" for name in names} <= set(table_names())
 
 
 def test_a_table_without_reported_numbers_has_none() -> None:
     for name in table_names():
         assert (table_module(name).REPORTED is None) == (reported_file(name) is None) == (read_reported(name) is None)
+
+
+def test_the_protocol_is_that_of_the_world_that_copies_the_paper() -> None:
+    """What is compared are names that worlds and params use: a key that nothing bears would always differ."""
+    import yaml
+
+    from regrow.tables.reported import UNET
+
+    protocol = yaml.safe_load((ROOT / "data/reported/roots/protocol.yaml").read_text())
+    world = yaml.safe_load((ROOT / "config/worlds/sd15.yaml").read_text())
+    assert world["fetch"]["pipeline"]["files"][UNET] == protocol["model"]["unet"]
+    assert protocol["judge"].items() <= world["fetch"]["object"]["judge"].items()
+    images = world["params"]["generate_images"]
+    assert {**protocol["sampler"], "dtype": protocol["dtype"]}.items() <= images.items()
+    eraser = world["params"]["erase_concept"][protocol["eraser"].pop("method")]
+    assert protocol["eraser"].items() <= eraser.items()

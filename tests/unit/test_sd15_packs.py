@@ -8,7 +8,7 @@ import torchvision
 import yaml
 
 from regrow.concepts import read_concept
-from regrow.fetch.origins import FETCHED, Origin, PromptOrigin
+from regrow.config.origins import FETCHED, Origin, PromptOrigin
 from regrow.model.pipelines import SETTINGS, TOKENIZER, WEIGHTS
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +107,7 @@ def test_the_settings_are_the_published_ones() -> None:
         "steps": 50,
         "guidance": 7.5,
         "batch": 1,
+        "precision": "mixed",
     }
     images = params["generate_images"]
     assert (images["steps"], images["guidance"], images["dtype"]) == (50, 7.5, "float16")

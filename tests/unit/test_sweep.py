@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
+from regrow import cli
+from regrow.images.index import write_index
 from regrow.images.store import ImageStore
 from regrow.images.sweep import sweep, usage
+from tests.unit.planning import write_planning_world
+from tests.unit.test_index import metadata, row
 
 MODEL = "m" * 64
 
@@ -36,3 +42,21 @@ def test_a_model_that_no_index_names_goes(tmp_path: Path) -> None:
     (found,) = usage(tmp_path, {})
     assert sweep(found.folder, set()) == 1
     assert usage(tmp_path, {}) == []
+
+
+def test_the_verb_lists_and_sweeps_what_no_index_of_the_world_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_planning_world(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REGROW_CONFIG", raising=False)
+    named = row(0, model=MODEL)
+    write_index(
+        Path("results/tiny/generate_images/tiny/erased/church/0.parquet"), [named], metadata(models={MODEL: None})
+    )
+    fill(ImageStore(Path("results/tiny/store/images")), named["key"], "of an older audit")
+    for flags, said in (([], "2 images, 1 named, 0.0 MB, 0"), (["--sweep"], "2 images, 1 named, 0.0 MB, 1")):
+        assert cli.run(["store", *flags]) == 0
+        assert capsys.readouterr().out == f"{MODEL[:12]}  {said} removed\n"
+    cli.run(["store"])
+    assert "1 images, 1 named" in capsys.readouterr().out

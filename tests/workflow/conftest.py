@@ -1,22 +1,27 @@
 """One real run of the workflow on the tiny world, by DVC, in a copy of the repository; tests change copies of it."""
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
 
+from tests.preloaded.start import preloaded
 from tests.tiny.make_world import make_world
 
 ROOT = Path(__file__).parents[2]
 PARTS = (
     "Snakefile",
     "dvc.yaml",
+    "dvc",
     ".dvc/config",
     ".dvcignore",
     ".gitignore",
@@ -27,29 +32,33 @@ PARTS = (
     "data/reported",
 )
 NOTHING = "Nothing to be done"
+FEW = ["roots/table1", "roots/figure5", "ours/signs"]  # tables of images and of weights, where a run need not make all
 
 
-def environment(folder: Path) -> dict[str, str]:
+OWN_COMMANDS = Path(sys.executable).parent
+
+
+def environment(folder: Path, commands: Path = OWN_COMMANDS) -> dict[str, str]:
     """Return the environment of a command in a copy: its own package, and no repository of a git hook."""
-    caller = {
-        name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "REGROW_", "SNAKEMAKE_"))
-    }
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    foreign = ("GIT_", "REGROW_", "SNAKEMAKE_", "PYTEST_")
+    caller = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    path = f"{commands}{os.pathsep}{os.environ['PATH']}"
     return {**caller, "PATH": path, "PYTHONPATH": str(folder / "workflow")}
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of the repository over the tiny world."""
+    """A copy of the repository over the tiny world; `commands` is where its Python, Snakemake and DVC are."""
 
     folder: Path
+    commands: Path = OWN_COMMANDS
 
     def run(self, *command: str, fails: bool = False) -> str:
         """Run a command there and return what it printed; it has to succeed, or to fail with `fails`."""
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=environment(self.folder),
+            env=environment(self.folder, self.commands),
             text=True,
             encoding="utf-8",
             stdout=subprocess.PIPE,
@@ -62,16 +71,16 @@ class Copy:
     def copied(self, folder: Path) -> "Copy":
         """Return a copy of this copy; times are kept, so a finished run stays one."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        return Copy(folder)
+        return replace(self, folder=folder)
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
-        return self.run(sys.executable, "-m", "snakemake", "--cores", "2", *arguments, fails=fails)
+        return self.run("snakemake", "--cores", "2", *arguments, fails=fails)
 
     def regrow(self, *arguments: str, fails: bool = False) -> str:
-        return self.run(sys.executable, "-m", "regrow", *arguments, fails=fails)
+        return self.run("regrow", *arguments, fails=fails)
 
     def dvc(self, *arguments: str) -> str:
-        return self.run(sys.executable, "-m", "dvc", *arguments)
+        return self.run("dvc", *arguments)
 
     def git(self, *arguments: str) -> str:
         return self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments)
@@ -116,43 +125,88 @@ class Copy:
         with (self.folder / file).open("a", encoding="utf-8") as stream:
             stream.write(text)
 
-    def tables(self) -> dict[str, bytes]:
+    def tables(self, *names: str) -> dict[str, bytes]:
+        """Return all tables, or some."""
         folder = self.folder / "results/audits/tiny/tables"
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.csv"))}
+        paths = [folder / f"{name}.csv" for name in names] or sorted(folder.rglob("*.csv"))
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that the first worker makes who asks for it; the others wait for that."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, made = root / name / "repository", root / f"{name}.made"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            make(folder)
+            made.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory) -> Copy:
-    """The repository over the tiny world, committed, nothing run yet."""
-    copy = Copy(tmp_path_factory.mktemp("fresh") / "repository")
+    """The repository over the tiny world, committed, nothing run yet. Tests read it and do not write."""
+    return Copy(made_once(tmp_path_factory, "fresh", _make_fresh))
+
+
+def _make_fresh(folder: Path) -> None:
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for part in PARTS:
-        source, target = ROOT / part, copy.folder / part
+        source, target = ROOT / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, ignore=ignore)
         else:
             shutil.copy2(source, target)
-    shutil.copy2(ROOT / "tests/tiny/params.yaml", copy.folder)
-    shutil.copytree(ROOT / "tests/tiny/config", copy.folder / "config")
+    shutil.copy2(ROOT / "tests/tiny/params.yaml", folder)
+    shutil.copytree(ROOT / "tests/tiny/config", folder / "config")
     for name in ("dvc.yaml", ".gitignore"):  # the tiny world takes the emoji world's place in the record
-        path = copy.folder / name
+        path = folder / name
         path.write_text(path.read_text(encoding="utf-8").replace("emoji", "tiny"), encoding="utf-8")
-    make_world(copy.folder / "data/tiny")
+    make_world(folder / "data/tiny")
+    copy = Copy(folder)
     copy.git("init", "--quiet")
+    _commit(copy, "tiny world")
+
+
+def _commit(copy: Copy, message: str) -> None:
     copy.git("add", ".")
-    copy.git("commit", "--quiet", "--message", "tiny world")
-    return copy
+    copy.git("commit", "--quiet", "--message", message)
 
 
 @pytest.fixture(scope="session")
-def finished(fresh, tmp_path_factory) -> Copy:
+def preloaded_commands() -> Iterator[Path]:
+    """Commands in processes that have the libraries already: four fifths of a tiny run would be their import."""
+    with TemporaryDirectory(prefix="regrow-") as home, preloaded(Path(home)) as commands:
+        yield commands
+
+
+@pytest.fixture(scope="session")
+def unrun(fresh, preloaded_commands) -> Copy:
+    """The same with preloaded commands."""
+    return replace(fresh, commands=preloaded_commands)
+
+
+@pytest.fixture(scope="session")
+def finished(unrun, tmp_path_factory) -> Copy:
     """Another after `dvc repro`, the record committed. Tests read it and do not write."""
-    copy = fresh.copied(tmp_path_factory.mktemp("finished") / "repository")
-    copy.dvc("repro")
-    copy.git("add", ".")
-    copy.git("commit", "--quiet", "--message", "results")
-    return copy
+
+    def make(folder: Path) -> None:
+        copy = unrun.copied(folder)
+        copy.dvc("repro")
+        _commit(copy, "results")
+
+    return replace(unrun, folder=made_once(tmp_path_factory, "finished", make))
+
+
+@pytest.fixture
+def new(unrun, tmp_path) -> Copy:
+    """A copy in which nothing ran yet, which a test may change."""
+    return unrun.copied(tmp_path / "repository")
 
 
 @pytest.fixture

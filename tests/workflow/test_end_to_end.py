@@ -4,11 +4,9 @@ import csv
 import json
 
 import pyarrow.parquet as pq
-import pytest
 
 from regrow.dependencies import stages
 
-pytestmark = pytest.mark.xdist_group("workflow")
 MODELS = [
     ("pretrained", "none", "none"),
     ("erased", "pruned", "none"),
@@ -44,13 +42,13 @@ def test_table1_covers_every_model_concept_and_prompt_set(finished):
     for concept in ("church", "rocket"):
         for model in MODELS:
             for prompt_set in ("erased", "preserved"):
-                assert found[concept, *model, prompt_set] == "4"
+                assert found[concept, *model, prompt_set] == "2"
 
 
 def test_an_index_says_where_its_images_come_from(finished):
     path = finished.folder / "results/tiny/generate_images/tiny/erased/church/0.parquet"
     index = pq.read_table(path)
-    assert index.num_rows == 6 * 4
+    assert index.num_rows == 6 * 2
     assert len(set(index["model"].to_pylist())) == 6
     metadata = json.loads(next(iter(index.schema.metadata.values())))
     assert {"sampler", "numerics", "renderer", "prompt_set", "models"} <= set(metadata)

@@ -1,15 +1,14 @@
 """CONTRIBUTING.md, taken at its word: every addition in one copy of the repository, one run, every new row."""
 
 import csv
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.snippets import Snippet, apply, snippets
+
+pytestmark = pytest.mark.xdist_group("price list")  # one run
 
 ROOT = Path(__file__).parents[2]
 TOY = "data/tiny"  # the copy has the tiny world where the repository has the emoji world
@@ -75,9 +74,9 @@ def test_each_addition_costs_what_is_promised() -> None:
 
 
 @pytest.fixture(scope="module")
-def grown(fresh, tmp_path_factory):
+def grown(unrun, tmp_path_factory):
     """A copy of the repository with everything added, run once."""
-    copy = fresh.copied(tmp_path_factory.mktemp("grown") / "repository")
+    copy = unrun.copied(tmp_path_factory.mktemp("grown") / "repository")
     made = [block.path for blocks in sections().values() for block in blocks if apply(block, copy.folder)]
     changed = copy.git("status", "--porcelain", "--untracked-files=all").splitlines()
     added = {line[3:] for line in changed if line.startswith("??")}
@@ -118,14 +117,5 @@ def test_both_judges_and_the_prompt_set_are_in_the_new_table(grown) -> None:
 
 def test_the_tests_of_the_additions_pass(grown) -> None:
     tests = [full_path(name) for names in PROMISED.values() for name in names if name.startswith("test_")]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTEST_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", *tests],
-        cwd=grown.folder,
-        env={**environment, "PYTHONPATH": str(grown.folder / "workflow")},
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert f"{len(tests)} passed" in done.stdout, done.stdout
+    said = grown.run("pytest", "-q", "--noconftest", "-p", "no:cacheprovider", *tests)
+    assert f"{len(tests)} passed" in said, said

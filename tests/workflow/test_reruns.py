@@ -10,8 +10,6 @@ from regrow.dependencies import closure
 from tests.tiny.make_world import write_concept
 from tests.workflow.conftest import NOTHING
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 PAGES = {"make_metrics", "make_report"}
 TABLES = {"make_table", "make_figure"} | PAGES
 DRAWN = {"generate_images", "score_images"} | TABLES
@@ -60,7 +58,7 @@ def test_a_comment_a_docstring_and_a_touch_make_nothing_again(copy):
 
 def test_settings_that_change_no_result_make_nothing_again(copy):
     copy.edit_params(generate_images__batch=2, score_images__batch=2, device="cuda:0")
-    copy.edit_params(generate_images__images_per_minute=7, generate_images__image_kilobytes=7)
+    copy.edit_yaml("config/rates.yaml", worlds__tiny__image__kilobytes=7)
     assert copy.planned() == {}
 
 

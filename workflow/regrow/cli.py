@@ -18,6 +18,7 @@ from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from regrow.dependencies import stages
 from regrow.errors import UserError, nearest
+from regrow.gpus import take_gpu
 
 Command = Callable[[Sequence[str]], object]
 
@@ -53,6 +54,11 @@ def run(words: Sequence[str]) -> int:
             message = f"there is no {error.filename}: make it first or correct the path"
         else:
             raise
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # of torch, which most verbs do not import
+            raise
+        reason = str(error).partition(". ")[0]
+        message = f"the device has no memory left ({reason}): lower the batch, or end what else runs on it"
     else:
         return 0
     sys.stderr.write(f"error: {message}\n")
@@ -64,11 +70,23 @@ def run(words: Sequence[str]) -> int:
 
 def _stage_command(stage: str) -> Command:
     def command(words: Sequence[str]) -> None:
+        if "SLURM_JOB_ID" in os.environ and not stage.startswith("fetch_"):
+            # Nodes of a cluster often have no network, and no stage but those that fetch asks a hub for anything.
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
         function = importlib.import_module(f"regrow.stages.{stage}").run
-        parser = stage_parser(stage, function)
-        function(**vars(parser.parse_args(words)))
+        arguments = vars(stage_parser(stage, function).parse_args(words))
+        _take_device(arguments.get("device", "cpu"))
+        function(**arguments)
 
     return command
+
+
+def _take_device(device: str) -> None:
+    take_gpu(device)
+    if device.startswith("cuda"):
+        from regrow.cuda import check_cuda
+
+        check_cuda(device)
 
 
 def stage_parser(stage: str, function: Callable[..., None]) -> argparse.ArgumentParser:
@@ -144,9 +162,11 @@ def _plan(words: Sequence[str]) -> None:
     """Print every value with the file it comes from, and what an audit costs."""
     parser = argparse.ArgumentParser("regrow plan", description=_plan.__doc__, allow_abbrev=False)
     parser.add_argument("--audit", help="a file of config/audits, without .yaml; else that of params.yaml")
+    parser.add_argument("--rehearsal", action="store_true", help="of its rehearsal, with every count scaled down")
     from regrow.plan.preview import preview
 
-    sys.stdout.write(preview(parser.parse_args(words).audit))
+    arguments = parser.parse_args(words)
+    sys.stdout.write(preview(arguments.audit, arguments.rehearsal))
 
 
 def _schema(words: Sequence[str]) -> None:
@@ -163,14 +183,14 @@ def _adopt(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser("regrow adopt", description=_adopt.__doc__, allow_abbrev=False)
     parser.add_argument("--folder", type=Path, default=Path(), help="the repository")
     parser.add_argument("--checked", action="store_true", help="DVC has checked the results: for its own stages")
-    parser.add_argument("--audit", help="with --checked: whose results")
+    parser.add_argument("--audit", help="whose results: a file of config/audits; else that of params.yaml")
     from regrow import adopt
 
     arguments = parser.parse_args(words)
     if arguments.checked:
         adopt.adopt_checked(arguments.audit)
     else:
-        adopt.adopt(arguments.folder)
+        adopt.adopt(arguments.folder, arguments.audit)
 
 
 def _discard(words: Sequence[str]) -> None:
@@ -212,6 +232,18 @@ def _lock_renderer(words: Sequence[str]) -> None:
     write_lock(parser.parse_args(words).same_images)
 
 
+def _gpu_check(words: Sequence[str]) -> None:
+    """Check in minutes that a GPU draws, swaps, judges and completes as it should."""
+    parser = argparse.ArgumentParser("regrow gpu-check", description=_gpu_check.__doc__, allow_abbrev=False)
+    parser.add_argument("--device", default="cuda", help="cpu checks the check itself")
+    parser.add_argument("--worlds", nargs="*", default=[], help="files of config/worlds; else all whose model is here")
+    arguments = parser.parse_args(words)
+    _take_device(arguments.device)
+    from regrow.gpu_check import run as check
+
+    check(arguments.worlds, arguments.device)
+
+
 TOOLS: dict[str, Command] = {
     "plan": _plan,
     "adopt": _adopt,
@@ -219,6 +251,7 @@ TOOLS: dict[str, Command] = {
     "store": _store,
     "schema": _schema,
     "lock-renderer": _lock_renderer,
+    "gpu-check": _gpu_check,
 }
 
 

@@ -49,8 +49,8 @@ def render_sprites(packages: Path, out: Path) -> int:
     rows = []
     for style in STYLES:
         folder = packages / style
-        icons = json.loads((folder / "icons.json").read_text())
-        info = json.loads((folder / "info.json").read_text())
+        icons = json.loads((folder / "icons.json").read_text(encoding="utf-8"))
+        info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
         found = _by_plain_name(icons)
         for name in NAMES:
             if name.replace("-", "") not in found:

@@ -210,7 +210,7 @@ def _with_weights(model: nn.Module, weights: dict[str, torch.Tensor], call: Call
 
 def _write_curve(path: Path, curve: list[list[float]]) -> None:
     def write(temporary: Path) -> None:
-        with temporary.open("w", newline="") as stream:
+        with temporary.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(["step", "pictures", "loss", "learning_rate", "seconds"])
             writer.writerows(curve)

@@ -24,10 +24,21 @@ def skilled(weight: Tensor, base: Tensor, target: Tensor, count: int) -> Tensor:
 
 
 def column_norms(
-    pipeline: StableDiffusionPipeline, prompts: Sequence[str], calls: int, batch: int, sampler: dict[str, Any]
+    pipeline: StableDiffusionPipeline,
+    prompts: Sequence[str],
+    calls: int,
+    batch: int,
+    sampler: dict[str, Any],
+    sums: torch.dtype = torch.float32,
 ) -> list[dict[str, Tensor]]:
-    """Return n, [4d] in float32, for each of the first UNet calls and each FFN2 name, accumulated over `prompts`."""
-    with recording(pipeline.unet, calls) as recorder:
+    """Return n, [4d], for each of the first UNet calls and each FFN2 name, accumulated over `prompts` in type `sums`.
+
+    Raises
+    ------
+    UserError
+        Fewer UNet calls than `calls`, or activations that are NaN or infinite.
+    """
+    with recording(pipeline.unet, calls, sums) as recorder:
 
         def stop_early(
             pipe: StableDiffusionPipeline, _step: int, _timestep: int, tensors: dict[str, Tensor]
@@ -51,7 +62,15 @@ def column_norms(
                     f"{sampler['steps']} steps make {recorder.call} UNet calls, fewer than the {calls} that "
                     "conceptprune is to look at: lower calls or raise steps"
                 )
-    return [{name: squares.sqrt() for name, squares in layers.items()} for layers in recorder.squares]
+    for call, layers in enumerate(recorder.norms):
+        for name, norms in layers.items():
+            # NaN compares as false, so a UNet that overflows would prune nothing and look untouched.
+            if not bool(torch.isfinite(norms).all()):
+                raise UserError(
+                    f"the activations before {name} are NaN or infinite in UNet call {call + 1}: set the eraser's "
+                    "precision to float32"
+                )
+    return recorder.norms
 
 
 class Recorder:
@@ -62,12 +81,17 @@ class Recorder:
     call : int
         UNet calls begun since it was last set to 0.
     squares : list of dict of Tensor
-        ``squares[call][FFN2 name]``, [4d] in float32.
+        ``squares[call][FFN2 name]``, [4d] in type `sums`.
     """
 
-    def __init__(self, calls: int) -> None:
-        self.call = 0
+    def __init__(self, calls: int, sums: torch.dtype = torch.float32) -> None:
+        self.call, self.sums = 0, sums
         self.squares: list[dict[str, Tensor]] = [{} for _ in range(calls)]
+
+    @property
+    def norms(self) -> list[dict[str, Tensor]]:
+        """The roots of the sums."""
+        return [{name: squares.sqrt() for name, squares in layers.items()} for layers in self.squares]
 
     def count(self, *_: object) -> None:
         self.call += 1
@@ -75,16 +99,21 @@ class Recorder:
     def add(self, name: str, activations: Tensor) -> None:
         if self.call > len(self.squares):
             return
-        rows = nn.functional.normalize(activations.detach().flatten(0, -2).float(), dim=1, eps=1e-12)
+        # eps is 0 in float16, where a row of zeros then is NaN; the smallest float16 above 0 changes no other row.
+        eps = max(1e-12, 2.0**-24 if self.sums == torch.float16 else 0.0)
+        rows = nn.functional.normalize(activations.detach().flatten(0, -2).to(self.sums), dim=1, eps=eps)
         squares = rows.square_().sum(0)
         layers = self.squares[self.call - 1]
-        layers[name] = layers[name] + squares if name in layers else squares
+        before = layers.get(name)
+        if before is not None and self.sums == torch.float16:
+            before = before.sqrt().square()  # upstream keeps the root from call to call
+        layers[name] = squares if before is None else before + squares
 
 
 @contextmanager
-def recording(unet: nn.Module, calls: int) -> Iterator[Recorder]:
+def recording(unet: nn.Module, calls: int, sums: torch.dtype = torch.float32) -> Iterator[Recorder]:
     """Record the GEGLU modules of a UNet for the length of a ``with`` block."""
-    recorder = Recorder(calls)
+    recorder = Recorder(calls, sums)
     handles = [unet.register_forward_pre_hook(recorder.count)]
     try:
         for path, module in unet.named_modules():

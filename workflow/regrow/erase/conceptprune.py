@@ -34,10 +34,19 @@ class Options(MethodOptions):
     batch: Count = Field(
         description="Prompts at once: changes time, memory and the last digits of the norms; ConceptPrune: 1"
     )
+    precision: Literal["float32", "mixed", "float16"] = Field(
+        description="Type to compute in: float32; mixed: the UNet in float16, norms and scores in float32; float16: "
+        "everything, as in the released code, where sums stop growing and ties are many; ConceptPrune: float16"
+    )
     release: Literal["filled", "multiplied"] = Field(
         description="How a pruned entry becomes 0: filled with +0, or multiplied by 1 - mask as in the released code, "
         "whose zeros keep the sign of the weight in their sign bit"
     )
+
+    @property
+    def dtype(self) -> str:
+        """Type of the base model that erase_concept loads."""
+        return "float32" if self.precision == "float32" else "float16"
 
     @model_validator(mode="after")
     def _enough_steps(self) -> Options:
@@ -54,9 +63,10 @@ def conceptprune(
 ) -> dict[str, Tensor]:
     """Find the FFN2 entries that serve a concept.
 
-    *faithful* to the published code (methods.md 2.1, steps 1-7) but for arithmetic: rows are normalised and squares are
-    summed in float32, where upstream does both in float16, so a few of upstream's rounding ties fall the other way;
-    compare masks by Jaccard, not by equality. Latents come from a CPU generator, upstream's from the CUDA one.
+    *faithful* to the published code (methods.md 2.1, steps 1-7), also in its arithmetic with ``precision: float16``.
+    With ``mixed`` or ``float32`` (*variant*) rows are normalised, norms summed and scores compared in float32, so that
+    upstream's rounding ties are told apart; compare masks by Jaccard, not by equality. Latents come from a CPU
+    generator, upstream's from the CUDA one.
 
     For UNet call t and layer l, with z the GEGLU output [2 * tokens, 4d] (both halves of classifier-free guidance): n_j
     = sqrt(sum over prompts and rows of (z_ij / ||z_i||_2)^2) and S = |W| * n. An entry is pruned when, in one of the
@@ -82,12 +92,13 @@ def conceptprune(
     Raises
     ------
     UserError
-        Prompts that do not pair, a share that takes no entry, or fewer UNet calls than `calls`.
+        Prompts that do not pair, a share that takes no entry, fewer UNet calls than `calls`, or norms that overflow.
     """
     import torch
 
     from regrow.erase._skill import column_norms, skilled
     from regrow.model.names import is_ffn2
+    from regrow.model.pipelines import DTYPES
 
     base, target = concept.base, concept.target
     if not base or len(base) != len(target):
@@ -95,8 +106,9 @@ def conceptprune(
             f"conceptprune needs as many base prompts as target prompts, got {len(base)} and {len(target)}: "
             "pair them in the concept pack"
         )
+    sums = DTYPES["float16" if options.precision == "float16" else "float32"]
     weights = {
-        f"unet.{name}": weight.detach().float().abs()
+        f"unet.{name}": weight.detach().to(sums).abs()
         for name, weight in pipeline.unet.named_parameters()
         if is_ffn2(name)
     }
@@ -108,8 +120,8 @@ def conceptprune(
                 f"raise it to at least 1/{weights[name].shape[1]}"
             )
     sampler = {"steps": options.steps, "guidance": options.guidance, "seed": options.seed}
-    base_norms = column_norms(pipeline, base, options.calls, options.batch, sampler)
-    target_norms = column_norms(pipeline, target, options.calls, options.batch, sampler)
+    base_norms = column_norms(pipeline, base, options.calls, options.batch, sampler, sums)
+    target_norms = column_norms(pipeline, target, options.calls, options.batch, sampler, sums)
     masks = {}
     for name, weight in weights.items():
         mask = torch.zeros_like(weight, dtype=torch.bool)

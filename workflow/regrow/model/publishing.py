@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from regrow.errors import UserError
+from regrow.model.dtypes import narrowed
 from regrow.model.masks import Erased, resolve_erased
 from regrow.model.pipelines import read_base
 
 
 def changed_tensors(erased: Erased, base_folder: Path) -> dict[str, Tensor]:
-    """Return every tensor of the erased model that differs from the base's, whole.
+    """Return every tensor of the erased model that differs from the base's, whole, in the base's type if that holds it.
 
     Raises
     ------
@@ -28,7 +29,11 @@ def changed_tensors(erased: Erased, base_folder: Path) -> dict[str, Tensor]:
                 f"the erased '{name}' has the shape {tuple(tensor.shape)}, the base's {tuple(base[name].shape)}: "
                 "erase this base again"
             )
-    return {name: tensor for name, tensor in resolved.items() if not same_values(tensor, base[name])}
+    return {
+        name: narrowed(tensor, base[name].dtype)
+        for name, tensor in resolved.items()
+        if not same_values(tensor, base[name])
+    }
 
 
 def same_values(one: Tensor, other: Tensor) -> bool:

@@ -26,8 +26,11 @@ from regrow.evaluate.ladder import (
     rung_counts,
     sign_bits,
 )
+from regrow.io.safetensors import read_header
 from regrow.methods import MethodOptions, parse_options
+from regrow.model.completed import read_completed
 from regrow.model.masks import read_erased
+from regrow.model.published import PublishedWeights
 from regrow.stages._both_sides import BothSides, read_both_sides
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,7 @@ def run(
     world: Path,
     model: Path,
     erased: Path,
+    completed: Path | None,
     other_erased: Path | None,
     other_concept: str | None,
     concept: str,
@@ -50,7 +54,7 @@ def run(
     jobs: int,
     out: Path,
 ) -> None:
-    """Complete a published model once per rung of knowledge and count right signs of the truly pruned entries.
+    """Complete a published model on each rung of knowledge and count right signs of the truly pruned entries.
 
     Parameters
     ----------
@@ -60,6 +64,8 @@ def run(
         The published delta.
     erased : Path
         erased.safetensors that it was published from: the truth.
+    completed : Path or None
+        File of complete_weights by this very completer, so that the rung of exact zeros is not computed again.
     other_erased : Path or None
         The same eraser's file of another concept; without it that rung is left out.
     other_concept : str or None
@@ -84,7 +90,8 @@ def run(
     Raises
     ------
     UserError
-        A broken file, files of different models, a mask without a pruned entry, options out of range.
+        A broken file, files of different models, a completion by another completer, a mask without a pruned entry,
+        options out of range.
     """
     if not 0 < threshold < math.inf or jobs < 1:
         raise UserError(
@@ -94,12 +101,14 @@ def run(
     parsed = parse_options("complete_weights", method, options)
     both = read_both_sides(world, model, erased)
     weights, pruned, true = both.published.ffn2, both.mask, both.pretrained
+    made_with = {"completer": {"method": method, **parsed.model_dump(mode="json")}, "seed": seed}
     other = None if other_erased is None else _other_mask(other_erased, both)
     if other is None:
         log.info("%s: no second concept, so the rung '%s' is left out", concept, OTHER)
 
-    rows = []
     masks = attacker_masks(weights, pruned, other, threshold, seed)
+    known = {EXACT: _recovered(completed, both.published, masks[EXACT], made_with)} if completed else {}
+    rows = []
     workers = jobs if device == "cpu" else 1
     # One thread per layer: rounding then does not depend on `jobs`.
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -109,20 +118,28 @@ def run(
             def complete(name: str, guess: dict[str, Tensor] = guess) -> Tensor:
                 return _values(f"{model}, {name}", weights[name], guess[name], method, parsed, seed, device)
 
-            values = dict(zip(weights, pool.map(complete, weights), strict=True))
+            values = known.get(rung) or dict(zip(weights, pool.map(complete, weights), strict=True))
             note = f"mask of {other_concept}" if rung == OTHER else ""
             rows.append({"rung": rung, "note": note, **rung_counts(true, pruned, guess, values)})
     rows.append({"rung": TRUE_SIGNS, "note": "", **rung_counts(true, pruned, masks[EXACT], true)})
     if (bits := sign_bits(weights)) is not None:
         rows.append({"rung": SIGNED, "note": "", **rung_counts(true, pruned, masks[EXACT], bits)})
     rows.sort(key=lambda row: RUNGS.index(str(row["rung"])))
-    metadata = {
-        **both.metadata,
-        "completer": {"method": method, **parsed.model_dump(mode="json")},
-        "threshold": threshold,
-        "seed": seed,
-    }
+    metadata = {**both.metadata, **made_with, "threshold": threshold}
     write_rows(out, {"published": published, "completer": completer, "concept": concept}, rows, COLUMNS, metadata)
+
+
+def _recovered(
+    path: Path, published: PublishedWeights, exact: dict[str, Tensor], made_with: dict[str, Any]
+) -> dict[str, Tensor]:
+    """Return what this very completer recovered of the published model from its exact zeros."""
+    found, header = read_completed(path, published), read_header(path)
+    for key, value in made_with.items():
+        if header.get(key) != value:
+            raise UserError(f"{path} has the {key} {header.get(key)}, not {value}: run complete_weights again")
+    if any(not torch.equal(found.missing[name], mask) for name, mask in exact.items()):
+        raise UserError(f"{path} takes others than the exact zeros for pruned: run complete_weights again")
+    return found.values
 
 
 def _other_mask(path: Path, both: BothSides) -> dict[str, Tensor]:

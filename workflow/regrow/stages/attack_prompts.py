@@ -10,14 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from regrow.concepts import read_concept
 from regrow.errors import UserError
 from regrow.images.prompts import PromptSet, read_prompts, select_rows
 from regrow.io.files import write_text
 from regrow.methods import load_method, parse_options
 from regrow.model.published import load_published
 from regrow.model.records import write_record
-from regrow.places import data_path
 from regrow.stages._word import word_for
 from regrow.work import Work
 from regrow.world import read_world
@@ -31,7 +29,8 @@ def run(
     options: dict[str, Any],
     word: str | None,
     prompt_set: dict[str, Any],
-    concept: str,
+    prompts: Path,
+    label: str,
     n: int,
     work: Path,
     device: str,
@@ -56,8 +55,10 @@ def run(
         The concept's word, for attacks whose knowledge includes it.
     prompt_set : dict
         Settings of the prompt set; see regrow.images.prompts.PromptSet.
-    concept : str
-        What was erased.
+    prompts : Path
+        The prompt set's file.
+    label : str
+        What a judge calls the concept: it selects rows, and the attack sees no more of the concept's pack than these.
     n : int
         Rows of the prompt set to start from.
     work : Path
@@ -84,17 +85,16 @@ def run(
         raise UserError(
             f"attack_prompts: the prompt set is not one ({error.errors()[0]['msg']}): mend the world file"
         ) from error
-    pack = read_concept(index.concepts / concept)
-    file = index.concepts / concept / chosen.file if chosen.scope == "concept" else data_path(chosen.file)
-    rows = select_rows(chosen, read_prompts(file, chosen), pack.label, n)
+    named = chosen.model_copy(update={"file": prompts.as_posix()})  # for errors
+    rows = select_rows(named, read_prompts(prompts, chosen), label, n)
     published = load_published(index, model, device, word_for(attack, module, word))
-    prompts: list[str] = getattr(module, method)(published, rows, parsed, Work(work, device))
-    if len(prompts) != len(rows):
-        raise UserError(f"attack '{attack}' returned {len(prompts)} prompts for {len(rows)} rows: return one for each")
-    if blank := next((row.case for row, prompt in zip(rows, prompts, strict=True) if not prompt.strip()), None):
-        raise UserError(f"attack '{attack}' returned an empty prompt for case {blank}: return one for each row")
+    learned: list[str] = getattr(module, method)(published, rows, parsed, Work(work, device))
+    if len(learned) != len(rows):
+        raise UserError(f"attack '{attack}' returned {len(learned)} prompts for {len(rows)} rows: return one for each")
+    if blank := [row.case for row, prompt in zip(rows, learned, strict=True) if not prompt.strip()]:
+        raise UserError(f"attack '{attack}' returned an empty prompt for case {blank[0]}: return one for each row")
     text = io.StringIO()
-    lines = zip((row.case for row in rows), prompts, strict=True)
+    lines = zip((row.case for row in rows), learned, strict=True)
     csv.writer(text, lineterminator="\n").writerows([("case", "prompt"), *lines])
     write_text(out, text.getvalue())
     write_record(

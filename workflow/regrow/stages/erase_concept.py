@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from regrow.arithmetic import full_float32
 from regrow.concepts import read_concept
 from regrow.erase._changes import run_eraser
 from regrow.errors import UserError, nearest
@@ -52,7 +53,10 @@ def run(
     if concept not in packs:
         raise UserError(f"world '{index.name}' has no concept '{concept}': {nearest(concept, packs)}")
     pack = read_concept(index.concepts / concept)
-    tensors, mask = run_eraser(load_base(index.pipeline, device), pack, method, parsed, Work(work, device))
+    # An eraser that says nothing of a type computes in float32, whatever images are drawn in.
+    base = load_base(index.pipeline, device, getattr(parsed, "dtype", "float32"))
+    with full_float32():
+        tensors, mask = run_eraser(base, pack, method, parsed, Work(work, device))
     recipe = {
         "world": index.name,
         "concept": concept,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regrow import __version__
+from regrow.arithmetic import full_float32
 from regrow.concepts import check_auditable, read_concept
+from regrow.device import check_device
 from regrow.errors import UserError
 from regrow.images.index import write_index
 from regrow.images.job import CellJob, Job, prompt_file, read_job, rows_of
@@ -21,8 +23,11 @@ from regrow.images.renderer import LIBRARIES, RENDERER_VERSION, Numerics, Sample
 from regrow.images.store import ImageStore
 from regrow.io.files import file_digest
 from regrow.model.deltas import Delta, Swapper, read_delta
-from regrow.model.pipelines import base_digest, load_base
+from regrow.model.known_base import check_base
+from regrow.model.pipelines import load_base
 from regrow.model.records import read_record
+from regrow.preemption import EndAfterBatch
+from regrow.stages._batches import run_in_memory
 from regrow.world import World, read_world
 
 if TYPE_CHECKING:
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ANY = "any"  # the concept of the pretrained model that serves every concept
+MEND = "set generate_images.cpu_offload, attention_slicing or vae_tiling in the world's params, or use a larger device"
 
 
 def run(
@@ -40,6 +46,8 @@ def run(
     sampler: dict[str, Any],
     numerics: dict[str, Any],
     batch: int,
+    attention_slicing: bool,
+    cpu_offload: bool,
     device: str,
     out: Path,
 ) -> None:
@@ -58,7 +66,10 @@ def run(
     numerics : dict
         ``dtype``; ``vae_tiling`` and ``compiled``, false where they are not given.
     batch : int
-        Images at once; changes time and memory only.
+        Images at once, fewer where they do not fit; changes time and memory only.
+    attention_slicing, cpu_offload : bool
+        Compute attention head by head and decode image by image; keep on a GPU only what computes. Both save memory for
+        time, and change an image no more than the batch does.
     device : str
         For example ``cpu`` or ``cuda``.
     out : Path
@@ -67,15 +78,16 @@ def run(
     Raises
     ------
     UserError
-        Too few or broken prompts, a delta of another base or without its record, a model that draws NaN, or what may
-        not be drawn unscreened.
+        Too few or broken prompts, a delta of another base or without its record, a model that draws NaN, an image that
+        does not fit into memory, or what may not be drawn unscreened.
     """
     place, asked = read_world(world), read_job(job)
     check_screened(asked.prompt_set)
     for concept in sorted({cell.concept for cell in asked.cells} - {ANY}):
         check_auditable(read_concept(place.concepts / concept), place.concepts / concept)
     rows = [rows_of(asked, cell, place.concepts) for cell in asked.cells]
-    artist = _Artist(place, store, _sampler(place, sampler), _numerics(numerics), batch, device)
+    load = partial(_load, place, _numerics(numerics), device, attention_slicing, cpu_offload)
+    artist = _Artist(place, store, _sampler(place, sampler), _numerics(numerics), batch, device, load)
     index: list[dict[str, Any]] = []
     models: dict[str, str | None] = {}
     for cell, wanted in zip(asked.cells, rows, strict=True):
@@ -104,10 +116,18 @@ class _Artist:
     """Draw what the store lacks; the pipeline is loaded when something is, and once for all models."""
 
     def __init__(
-        self, world: World, store: Path, sampler: Sampler, numerics: Numerics, batch: int, device: str
+        self,
+        world: World,
+        store: Path,
+        sampler: Sampler,
+        numerics: Numerics,
+        batch: int,
+        device: str,
+        load: Callable[[], StableDiffusionPipeline],
     ) -> None:
         self.world, self.sampler, self.numerics, self.drawn = world, sampler, numerics, 0
-        self._batch, self._device, self._store = batch, device, ImageStore(store / "images")
+        self._batch, self._device, self._load = batch, device, load
+        self._store = ImageStore(store / "images")
 
     def key(self, model: str, row: Prompt) -> str:
         """Return the key of a row's image."""
@@ -123,30 +143,45 @@ class _Artist:
             return found
         self._swapper.put(delta)
         started, done = time.monotonic(), 0
-        with self._store.writer(model, provenance(self._device)) as writer:
-            for part in draw(self._swapper.pipeline, missing, self.sampler, self._batch):
-                found |= writer.write([(self.key(model, row), png) for row, png in part])
-                done += len(part)
-                rate = done / (time.monotonic() - started)
-                log.info("%d of %d images, %.0f s left", done, len(missing), (len(missing) - done) / rate)
+        writing = self._store.writer(model, provenance(self._device))
+        with writing as writer, full_float32(), EndAfterBatch() as ending:
+
+            def draw_rest(batch: int) -> None:
+                nonlocal done
+                for part in draw(self._swapper.pipeline, missing[done:], self.sampler, batch):
+                    found.update(writer.write([(self.key(model, row), png) for row, png in part]))
+                    done += len(part)
+                    rate = done / (time.monotonic() - started)
+                    log.info("%d of %d images, %.0f s left", done, len(missing), (len(missing) - done) / rate)
+                    ending.check()
+
+            # The next model begins with what fitted this one.
+            self._batch = run_in_memory(draw_rest, self._batch, "an image", MEND)
         self.drawn += done
         return found
 
     @cached_property
     def _swapper(self) -> Swapper:
-        if base_digest(self.world.pipeline) != self.world.base:
-            raise UserError(
-                f"the weights in {self.world.pipeline} are not those of world.json any more: run index_world again"
-            )
-        return Swapper(_load(self.world, self.numerics, self._device), self.world.base)
+        check_base(self.world)
+        return Swapper(self._load(), self.world.base)
 
 
-def _load(world: World, numerics: Numerics, device: str) -> StableDiffusionPipeline:
-    pipeline = load_base(world.pipeline, device, numerics.dtype)
+def _load(
+    world: World, numerics: Numerics, device: str, attention_slicing: bool, cpu_offload: bool
+) -> StableDiffusionPipeline:
+    offload = cpu_offload and device != "cpu"
+    if offload:
+        check_device(device)
+    pipeline = load_base(world.pipeline, "cpu" if offload else device, numerics.dtype)
     if numerics.vae_tiling:
         pipeline.vae.enable_tiling()
     if numerics.compiled:
         pipeline.unet.compile()  # in place, so that weights keep their names
+    if attention_slicing:
+        pipeline.enable_attention_slicing("max")
+        pipeline.vae.enable_slicing()
+    if offload:
+        pipeline.enable_model_cpu_offload(device=device)
     return pipeline
 
 

@@ -13,7 +13,12 @@ from PIL import Image
 from regrow.errors import UserError
 from regrow.images.prompts import Prompt
 from regrow.images.renderer import Sampler, draw
-from regrow.model.pipelines import base_digest, load_base, settings_digest
+from regrow.io.files import read_json
+from regrow.io.safetensors import read_tensors
+from regrow.model.known_base import known_base_digest
+from regrow.model.names import is_ffn2
+from regrow.model.pipelines import load_base, read_base, settings_digest
+from regrow.model.structural_zeros import read_structural_zeros
 from regrow.world import World, write_world
 
 if TYPE_CHECKING:
@@ -28,7 +33,8 @@ def run(world: dict[str, Any], out: Path) -> None:
     Parameters
     ----------
     world : dict
-        ``name``, ``pipeline`` (folder of the base model) and ``concepts`` (folder of the concept packs).
+        ``name``, ``pipeline`` (folder of the base model), ``concepts`` (folder of the concept packs) and, where there
+        are such, ``structural_zeros`` (file of the zeros that are no cut).
     out : Path
         world.json.
 
@@ -42,13 +48,16 @@ def run(world: dict[str, Any], out: Path) -> None:
         raise UserError(f"world '{name}' has no pipeline in {pipeline}: see data/README.md for where it comes from")
     if not any(Path(concepts).glob("*/concept.yaml")):
         raise UserError(f"world '{name}' has no concept packs in {concepts}: add one; see CONTRIBUTING.md")
+    _check_architecture(Path(pipeline))
     model = load_base(Path(pipeline))
     _check_sizes(model, Path(pipeline))
+    if world.get("structural_zeros"):
+        _check_zeros(Path(_setting(world, "structural_zeros")), Path(pipeline))
     size = _draw_one_step(model, Path(pipeline))
     found = World(
         name=name,
         pipeline=Path(pipeline),
-        base=base_digest(Path(pipeline)),
+        base=known_base_digest(Path(pipeline)),
         settings=settings_digest(Path(pipeline)),
         scheduler=type(model.scheduler).__name__,
         size=size,
@@ -63,6 +72,16 @@ def _setting(world: Mapping[str, Any], key: str) -> str:
     if not isinstance(world.get(key), str):
         raise UserError(f"the world does not say its {key}: add it to the world's file")
     return str(world[key])
+
+
+def _check_architecture(folder: Path) -> None:
+    """Refuse pipelines of another kind by name, where a missing folder or a size would not say what is wrong."""
+    config = folder / "unet/config.json"
+    only = "only Stable Diffusion 1 and 2 are audited"
+    if (folder / "transformer").is_dir() and not config.is_file():
+        raise UserError(f"{folder} has a transformer and no UNet, and {only}: name another pipeline")
+    if config.is_file() and read_json(config, "configuration of a UNet").get("addition_embed_type") is not None:
+        raise UserError(f"{folder} has a UNet that reads more than a prompt, as Stable Diffusion XL's does, and {only}")
 
 
 def _check_sizes(model: StableDiffusionPipeline, folder: Path) -> None:
@@ -82,6 +101,16 @@ def _check_sizes(model: StableDiffusionPipeline, folder: Path) -> None:
         # Only a vocabulary may be padded: rows of the embedding that no token uses.
         if one != other and not (second == "tokenizer" and one > other):
             raise UserError(f"{folder}: {first} has {one} {what}, {second} {other}: they are of different models")
+
+
+def _check_zeros(path: Path, folder: Path) -> None:
+    """Refuse structural zeros that are not those of the base, or that lie where each zero is taken for a cut."""
+    zeros = read_structural_zeros(path, read_base(folder, read_tensors(path)))
+    if inside := [name for name in zeros if is_ffn2(name)]:
+        raise UserError(
+            f"{path} names '{inside[0]}', but attackers take every zero of an FFN2 weight for pruned: a world that has "
+            "structural zeros there cannot be audited"
+        )
 
 
 def _features(model: StableDiffusionPipeline) -> Any:

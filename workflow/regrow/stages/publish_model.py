@@ -7,9 +7,10 @@ from regrow.errors import UserError
 from regrow.model.deltas import write_delta
 from regrow.model.masks import read_erased
 from regrow.model.names import is_ffn2
+from regrow.model.pipelines import read_base
 from regrow.model.publishing import changed_tensors
 from regrow.model.records import write_record
-from regrow.model.zeros import count_zeros
+from regrow.model.zeros import count_zeros, zeros_by_origin
 from regrow.world import read_world
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,18 @@ def run(world: Path, erased: Path, published: str, out: Path, record_out: Path) 
     if made.base != index.base:
         raise UserError(f"{erased} belongs to base {made.base[:12]}, not to world '{index.name}': erase this world's")
     tensors = changed_tensors(made, index.pipeline)
-    zeros = count_zeros(tensor for name, tensor in tensors.items() if is_ffn2(name))
+    ffn2 = {name: tensor for name, tensor in tensors.items() if is_ffn2(name)}
+    zeros = count_zeros(ffn2.values())
+    origins = zeros_by_origin(ffn2, made.mask, read_base(index.pipeline, ffn2))
+    if others := origins["in_base"] + origins["underflow"]:
+        log.warning(
+            "%d of %d zeros of the FFN2 weights were not pruned (%d are 0 in the base, %d by underflow): whoever reads "
+            "zeros takes them for pruned",
+            others,
+            zeros.total,
+            origins["in_base"],
+            origins["underflow"],
+        )
     if zeros.tell_signs:
         log.warning(
             "%d of %d zeros of the FFN2 weights are -0.0, so every zero tells the sign of the weight it replaced "
@@ -61,6 +73,6 @@ def run(world: Path, erased: Path, published: str, out: Path, record_out: Path) 
             "eraser": made.recipe.get("eraser"),
             "defence": made.recipe.get("defence"),
             "pruned": {name: int(mask.sum()) for name, mask in sorted(made.mask.items())},
-            "zeros": {"ffn2": zeros.total, "negative": zeros.negative},
+            "zeros": {"ffn2": zeros.total, "negative": zeros.negative, **origins},
         },
     )

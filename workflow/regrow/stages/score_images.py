@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from regrow.arithmetic import full_float32
 from regrow.images.index import ADDRESS, INDEX, check_index, prompt_of, read_index
 from regrow.images.prompts import same_text
 from regrow.images.store import ImageStore, ScoreStore
@@ -24,10 +25,12 @@ from regrow.judge._scoring import (
     scores_folder,
 )
 from regrow.judges import Judge, JudgeProtocol, read_protocol
+from regrow.stages._batches import run_in_memory
 from regrow.world import read_world
 
 log = logging.getLogger(__name__)
 
+MEND = "judge on another device"
 FROM_INDEX = [name for name in INDEX.names if name != "key"]
 
 
@@ -47,7 +50,7 @@ def run(world: Path, index: Path, judge: Path, name: str, store: Path, batch: in
     store : Path
         The world's store: images are read from it, scores kept in it.
     batch : int
-        Images at once; changes time and memory only.
+        Images at once, fewer where they do not fit; changes time and memory only.
     device : str
         For example ``cpu`` or ``cuda``.
     out : Path
@@ -99,17 +102,23 @@ class _Critic:
             return found
         keys, waiting = list(missing), list(missing.values())
         log.info("%s: %d images to judge", " / ".join(waiting[0][column] for column in ADDRESS), len(waiting))
-        images = self._images.read(model, [(row["key"], row["digest"]) for row in waiting])
-        with self._scores.writer(model, {"protocol": self.protocol.describe(), "device": self._device}) as writer:
-            first = 0
-            for pictures in batches(images, self._batch):
-                part = slice(first, first + len(pictures))
-                self._judge.reset()
-                self._judge.update(pictures, [prompt_of(row) for row in waiting[part]])
-                said = checked(self._judge.compute(), len(pictures), self.protocol)
-                writer.write([{"key": key, **scores} for key, scores in zip(keys[part], said, strict=True)])
-                found |= dict(zip(keys[part], said, strict=True))
-                first += len(pictures)
+        first = 0
+        protocol = {"protocol": self.protocol.describe(), "device": self._device}
+        with self._scores.writer(model, protocol) as writer, full_float32():
+
+            def judge_rest(batch: int) -> None:
+                nonlocal first
+                images = self._images.read(model, [(row["key"], row["digest"]) for row in waiting[first:]])
+                for pictures in batches(images, batch):
+                    part = slice(first, first + len(pictures))
+                    self._judge.reset()
+                    self._judge.update(pictures, [prompt_of(row) for row in waiting[part]])
+                    said = checked(self._judge.compute(), len(pictures), self.protocol)
+                    writer.write([{"key": key, **scores} for key, scores in zip(keys[part], said, strict=True)])
+                    found.update(zip(keys[part], said, strict=True))
+                    first += len(pictures)
+
+            self._batch = run_in_memory(judge_rest, self._batch, f"judge '{self.protocol.folder}'", MEND)
         self.judged += first
         return found
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from regrow.arithmetic import full_float32
 from regrow.errors import UserError
 from regrow.images.index import ADDRESS, METADATA, Index, check_index, prompt_of, read_index
 from regrow.images.prompts import distinct
@@ -26,11 +27,13 @@ from regrow.judge._scoring import (
     scores_folder,
 )
 from regrow.judges import Judge, JudgeProtocol, read_protocol
+from regrow.stages._batches import run_in_memory
 from regrow.world import read_world
 
 log = logging.getLogger(__name__)
 
 Rows = list[dict[str, Any]]
+MEND = "judge on another device"
 OF_A_PART = ("part", "models", "learned", "truncated")  # metadata in which the parts of a group may differ
 
 
@@ -52,7 +55,7 @@ def run(
     store : Path
         The world's store: images are read from it, scores kept in it.
     batch : int
-        Images at once; changes time and memory only.
+        Images at once, fewer where they do not fit; changes time and memory only.
     device : str
         For example ``cpu`` or ``cuda``.
     out : Path
@@ -129,11 +132,16 @@ class _Critic:
         if found := self._scores.find(model, [key]):
             return found[key]
         log.info("%s: %d images to judge", " / ".join(rows[0][column] for column in ADDRESS), len(rows))
-        self._judge.reset()
-        first = 0
-        for pictures in batches(self._images.read(model, [(row["key"], row["digest"]) for row in rows]), self._batch):
-            self._judge.update(pictures, [prompt_of(row) for row in rows[first : first + len(pictures)]])
-            first += len(pictures)
+
+        def judge_all(batch: int) -> None:
+            self._judge.reset()
+            first = 0
+            for pictures in batches(self._images.read(model, [(row["key"], row["digest"]) for row in rows]), batch):
+                self._judge.update(pictures, [prompt_of(row) for row in rows[first : first + len(pictures)]])
+                first += len(pictures)
+
+        with full_float32():
+            self._batch = run_in_memory(judge_all, self._batch, f"judge '{self.protocol.folder}'", MEND)
         said = checked(self._judge.compute(), 1, self.protocol)[0]
         with self._scores.writer(model, {"protocol": self.protocol.describe(), "device": self._device}) as writer:
             writer.write([{"key": key, **said}])

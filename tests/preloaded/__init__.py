@@ -1,0 +1,1 @@
+"""Commands of the workflow in processes that have the libraries already: a tiny run would spend its time on imports."""
