@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from regrow.errors import UserError
+from regrow.io.parquet import read_table, write_table
 from regrow.plan import paths
 from regrow.plan.audit import Audit
 from regrow.plan.tables import table_module
@@ -164,6 +166,24 @@ def test_rows_that_are_not_the_plans(audit: Audit, change: Callable[[Rows], Rows
     """A failed judge is an error and never "erased"; no row is doubled, missing or of something else."""
     rewrite(scores_of("church"), change)
     refused(audit, said)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("correct", "yes"), ("correct", 1), ("probability", "high"), ("top1", 3)]
+)
+def test_a_column_of_another_type(audit: Audit, column: str, value: object) -> None:
+    path = scores_of("church")
+    table, said = read_table(path)
+    write_table(path, pa.Table.from_pylist([{**row, column: value} for row in table.to_pylist()]), said)
+    refused(audit, f"column '{column}' must be of type")
+
+
+@pytest.mark.parametrize(("column", "value"), [("n", "200"), ("correct", -1), ("k", "0.2")])
+def test_counts_that_are_no_numbers_from_0_up(audit: Audit, column: str, value: object) -> None:
+    path = paths.evaluation("emoji", "evaluate_recovery", "pruned", "nuclear", "church", "signs")
+    table, said = read_table(path)
+    write_table(path, pa.Table.from_pylist([{**row, column: value} for row in table.to_pylist()]), said)
+    refused(audit, f"column '{column}' holds something that is no number from 0 up", "roots/table6")
 
 
 def test_another_count(audit: Audit) -> None:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from regrow.errors import UserError
-from regrow.io.parquet import read_table, write_table
+from regrow.io.parquet import check_types, read_table, write_table
 
 TABLE = pa.table({"n": list(range(2000)), "word": [f"word {i}" for i in range(2000)]})
 
@@ -39,6 +39,15 @@ def test_metadata_that_is_no_object_is_refused(tmp_path: Path, told: str) -> Non
     pq.write_table(TABLE.replace_schema_metadata({"regrow": told}), path)
     with pytest.raises(UserError, match="does not say how it was made"):
         read_table(path)
+
+
+def test_a_column_of_another_type_is_refused() -> None:
+    table = pa.table({"n": ["3"], "top5": [["a"]]})
+    check_types(Path("x"), table, {"top5": pa.list_(pa.string())}, "again")
+    with pytest.raises(UserError, match="x: column 'n' must be of type int64, but is of string: again"):
+        check_types(Path("x"), table, {"n": pa.int64()}, "again")
+    with pytest.raises(UserError, match="x: column 'k' must be of type int64, but is of no type, for it is absent"):
+        check_types(Path("x"), table, {"k": pa.int64()}, "again")
 
 
 def test_missing_files_and_columns(tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ def read_table(path: Path, columns: Iterable[str] = ()) -> tuple[pa.Table, dict[
     return table, metadata
 
 
+def check_types(path: Path, table: pa.Table, types: Mapping[str, pa.DataType], mend: str) -> None:
+    """Raise a UserError for a column that is absent or of another type: a count as text would be added up as text."""
+    for column, kind in types.items():
+        found = table.schema.field(column).type if column in table.column_names else "no type, for it is absent"
+        if found != kind:
+            raise UserError(f"{path}: column '{column}' must be of type {kind}, but is of {found}: {mend}")
+
+
 def write_table(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None:
     """Write a table with metadata in one step; the same content gives the same bytes."""
     told = table.replace_schema_metadata({METADATA: json.dumps(metadata, sort_keys=True)})

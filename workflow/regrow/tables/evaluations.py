@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ("layer", "k", "part", "r", "p", "bin", "rung", "matrix")
+# Columns of an evaluation that are no numbers; no other holds anything below 0.
+_NO_NUMBERS = ("published", "completer", "concept", "layer", "part", "rung", "note", "matrix", "singular_values")
 # Columns of an evaluation that may be empty: a completer that only ranks predicts nothing.
 _MAY_BE_MISSING = {"reliability": ("predicted",)}
 
@@ -39,6 +41,8 @@ def read_evaluations(audit: Audit, needs: Sequence[EvaluationNeed]) -> dict[str,
 
 
 def _read(audit: Audit, need: EvaluationNeed) -> pd.DataFrame:
+    import pandas as pd
+
     path = paths.evaluation(audit.world_name, need.stage, need.published, need.completer, need.concept, need.name)
     mend = f"snakemake --force {path}"
     again = f"make it anew with `{mend}` and run the workflow again"
@@ -57,6 +61,9 @@ def _read(audit: Audit, need: EvaluationNeed) -> pd.DataFrame:
         if (rows[name] != value).any():
             raise UserError(f"{path} holds rows of another {name} than '{value}': {again}")
     check_complete(path, rows, again, _MAY_BE_MISSING.get(need.name, ()))
+    for column in rows.columns.difference(_NO_NUMBERS):
+        if not pd.api.types.is_numeric_dtype(rows[column]) or (rows[column] < 0).any():
+            raise UserError(f"{path}: column '{column}' holds something that is no number from 0 up: {again}")
     if rows.duplicated([name for name in rows if name in KEYS]).any():
         raise UserError(f"{path} holds a row twice, so its counts would be doubled: {again}")
     if need.stage == "ablate_mask_knowledge":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from regrow.dependencies import constant
 from regrow.errors import UserError
+from regrow.images.index import INDEX
 from regrow.images.prompts import distinct, read_learned
-from regrow.io.parquet import read_table
+from regrow.io.parquet import check_types, read_table
+from regrow.judge._scoring import ARROW
 from regrow.judges import read_protocol
 from regrow.plan import paths
 from regrow.plan.addresses import ANY, Cell
@@ -27,8 +31,8 @@ if TYPE_CHECKING:
 
     from regrow.images.prompts import Prompt
 
-OF_AN_IMAGE = (*ADDRESS, "case", "prompt", "label", "seed", "digest", "model")
-OF_A_SET = (*ADDRESS, "n", "n_distinct", "model")
+OF_AN_IMAGE = {name: INDEX.field(name).type for name in INDEX.names if name != "key"}
+OF_A_SET = {**{name: pa.string() for name in (*ADDRESS, "model")}, "n": pa.int64(), "n_distinct": pa.int64()}
 
 
 def read_scores(audit: Audit, judge: str, cells: Sequence[Cell]) -> pd.DataFrame:
@@ -113,20 +117,29 @@ class ScoreReader:
         indexes = [paths.index(world, name, cell.prompt_set, cell.group, part) for part in parts]
         return scores, f"snakemake --force {' '.join(path.as_posix() for path in (*indexes, *scores))}"
 
+    def _judged(self, prompt_set: str) -> dict[str, pa.DataType]:
+        """Return the columns of the judge, and `correct` where its first answer is compared with labels."""
+        declared = self._audit.judge_columns(self._judge)
+        compared = "top1" in declared and self._audit.prompt_sets[prompt_set].labels != "none"
+        columns = {name: ARROW[kind] for name, kind in declared.items()}
+        return {**columns, "correct": pa.bool_()} if compared and not self.per_set else columns
+
     def _group(
-        self, cell: Cell, files: Sequence[Path], mend: str, columns: Sequence[str]
+        self, cell: Cell, files: Sequence[Path], mend: str, columns: Mapping[str, pa.DataType]
     ) -> dict[tuple[str, ...], pd.DataFrame]:
         """Return the rows of every cell of a group by its address."""
         import pandas as pd
 
         key = (cell.prompt_set, cell.group)
         if key not in self._groups:
-            frames = []
+            frames, again = [], f"make it anew with `{mend}` and run the workflow again"
+            types = {**columns, **self._judged(cell.prompt_set)}
             for path in files:
                 table, metadata = read_table(path, columns)
                 check_settings(path, metadata, self._settings, mend)
+                check_types(path, table, types, again)
                 frames.append(table.to_pandas())
-                check_complete(path, frames[-1], f"make it anew with `{mend}` and run the workflow again")
+                check_complete(path, frames[-1], again)
             whole = pd.concat(frames, ignore_index=True)
             self._groups[key] = {tuple(map(str, name)): rows for name, rows in whole.groupby(ADDRESS, sort=False)}
         return self._groups[key]
