@@ -20,8 +20,6 @@ from regrow.tables.ours import concepts
 from regrow.tables.pictures import FRAME, GAP, SEEN, SIDE, TILE, UNSEEN, Picture, font, mosaic, tile
 from tests.unit.audit_files import TABLES, Files, make_tables_and_figures, paint
 
-pytestmark = pytest.mark.xdist_group("figures")  # of the fixture `drawn`
-
 FIGURES = [table for table in TABLES if has_figure(table)]
 
 

@@ -16,8 +16,6 @@ from regrow.report.render import render
 from regrow.stages import make_report
 from tests.unit.audit_files import TABLES, digest, make_tables_and_figures
 
-pytestmark = pytest.mark.xdist_group("figures")  # of the fixture `drawn`
-
 
 class Page(HTMLParser):
     """Collect everything a browser would load, the text, and whether tags are balanced."""

@@ -119,7 +119,7 @@ def test_a_unet_that_overflows_erases_nothing_in_silence() -> None:
 
 def test_float32_means_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv
-    monkeypatch.setattr(products, "fp32_precision", "tf32")
+    before = products.fp32_precision
     seen = []
     module = __import__("regrow.complete.nuclear", fromlist=["nuclear"])
     solve = module.nuclear
@@ -129,9 +129,16 @@ def test_float32_means_float32(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda *args: (seen.append((products.fp32_precision, convolutions.fp32_precision)), solve(*args))[1],
     )
     weights = torch.randn(8, 32, generator=torch.Generator().manual_seed(0))
-    complete_matrix(weights, weights > 1, "nuclear", COMPLETERS["nuclear"])
+    products.fp32_precision = (
+        "tf32"  # PyTorch keeps it outside the object, where monkeypatch finds nothing to take back
+    )
+    try:
+        complete_matrix(weights, weights > 1, "nuclear", COMPLETERS["nuclear"])
+        told = products.fp32_precision
+    finally:
+        products.fp32_precision = before
     assert seen == [("ieee", "ieee")]
-    assert products.fp32_precision == "tf32", "the caller's setting comes back"
+    assert told == "tf32", "the caller's setting comes back"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,6 @@ import pytest
 
 from tests.snippets import Snippet, apply, snippets
 
-pytestmark = pytest.mark.xdist_group("price list")  # one run
-
 ROOT = Path(__file__).parents[2]
 TOY = "data/tiny"  # the copy has the tiny world where the repository has the emoji world
 # What design.md promises for each addition: files by kind, beside one entry in a file that is there.

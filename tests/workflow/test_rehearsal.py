@@ -14,7 +14,6 @@ from regrow.config.reader import read_yaml
 from tests.standin.rehearsal import COMMAND, ROOT, rehearsal
 from tests.workflow.conftest import NOTHING
 
-pytestmark = pytest.mark.xdist_group("rehearsal")
 TABLES = read_yaml(ROOT / "config/audits/sd15.yaml")["tables"]
 NOT_YET = read_yaml(ROOT / "config/not_yet.yaml")["tables"]
 

@@ -9,7 +9,6 @@ import yaml
 from tests.standin.rehearsal import Rehearsal, rehearsal
 from tests.workflow.conftest import NOTHING
 
-pytestmark = pytest.mark.xdist_group("sd15_dvc")
 FILE = "dvc/sd15/dvc.yaml"
 METRICS = "results/audits/sd15/metrics.json"
 SMALL = {"concepts": ["church"], "attacks": ["roots_max"], "oracles": [], "tables": ["roots/table1"], "selections": {}}

@@ -6,8 +6,6 @@ import json
 import pytest
 from safetensors.torch import load_file
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 
 @pytest.fixture
 def audited(new):
