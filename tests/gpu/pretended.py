@@ -38,6 +38,11 @@ class PretendedGpu(TorchDispatchMode):
         if not goes_there and not any(isinstance(leaf, FakeTensor) for leaf in tree_leaves((args, kwargs))):
             with unset_fake_temporarily():
                 return function(*args, **kwargs)
+        if function.namespace == "aten":
+            with self:  # inference mode hands on `if tensor`, `tensor[number]` and the like before they are taken apart
+                parts = function.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
         if function is aten._local_scalar_dense.default:
             number = self.fetch(args[0])
             with unset_fake_temporarily():

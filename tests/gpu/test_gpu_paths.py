@@ -61,10 +61,8 @@ def test_images_are_drawn(scheduler: str) -> None:
         assert pipeline.device == CUDA and pipeline.dtype == torch.float16
         parts = list(draw(pipeline, ROWS, Sampler(scheduler, 2, 7.5), 2))
     assert [row for part in parts for row, _ in part] == ROWS
-    # Per batch: latents and image looked through for NaN, and the pixels. All else that waits is one number.
-    assert [entries for dtype, entries in gpu.read if dtype == torch.bool] == [2, 2, 1, 1]
-    assert max(entries for dtype, entries in gpu.read if dtype != torch.bool) == 2 * 3 * 32 * 32
-    assert sum(entries > 100 for _, entries in gpu.read) == len(parts)
+    # A program waits for single numbers, for a word per image that it is no NaN, and once per batch for the pixels.
+    assert [entries for _, entries in gpu.read if entries > 2] == [2 * 3 * 32 * 32, 3 * 32 * 32]
 
 
 def test_images_are_drawn_with_little_memory() -> None:
@@ -78,10 +76,10 @@ def test_images_are_drawn_with_little_memory() -> None:
 
 @pytest.mark.parametrize("precision", ["mixed", "float16"])
 def test_a_concept_is_erased(precision: str) -> None:
-    find = Find(base=["a road", "a garden"], target=["a church on the road", "a church in a garden"])
+    find = Find(base=["a road"], target=["a church on the road"])
     concept = Concept(name="church", kind="object", label="church", find=find)
     with pretended_gpu():
-        options = Options(**{**CONCEPTPRUNE, "precision": precision, "batch": 1})
+        options = Options(**{**CONCEPTPRUNE, "precision": precision, "calls": 1})
         masks = eraser.conceptprune(pipeline_on_gpu(), concept, options, Work(Path("unused"), "cuda"))
     assert len(masks) == 16
     assert {(mask.device.type, mask.dtype) for mask in masks.values()} == {("cpu", torch.bool)}

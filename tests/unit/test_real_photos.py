@@ -54,7 +54,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
     build.__module__ = "torchvision.models.efficientnet_lite"
     _api.BUILTIN_MODELS[ARCHITECTURE] = build
     folder = tmp_path_factory.mktemp("object")
-    save_file(torch.load(weights, map_location="cpu", weights_only=True), folder / "model.safetensors")
+    tensors = torch.load(weights, map_location="cpu", weights_only=True)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
     published = labels(JudgeProtocol(folder, "classifier", {"weights": "IMAGENET1K_V2", "architecture": "resnet50"}))
     told = {"type": "classifier", "architecture": ARCHITECTURE, "weights": "model.safetensors", "labels": published}
     # It was trained on (x - 127) / 128 of bytes.
