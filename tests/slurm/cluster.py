@@ -29,6 +29,7 @@ SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=sched_interval=2,batch_sched_delay=1
 JobRequeue=1
 KillWait=30
+MinJobAge=3600
 ReturnToService=2
 SwitchType=switch/none
 MpiDefault=none
