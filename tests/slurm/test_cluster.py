@@ -18,7 +18,7 @@ from tests.workflow.conftest import Copy, environment, fresh, preloaded_commands
 pytestmark = pytest.mark.skipif(
     os.environ.get("REGROW_TEST_SLURM") != "1", reason="on a Slurm cluster that make test-slurm starts (root, Debian)"
 )
-# Few jobs at a time, for the machine has less than its node says. The plugin looks after 3 s, 13 s later, 23 s later, ...:
+# Few jobs at a time, for the machine has less than its node says. The plugin looks after 3 s, 13 s later, 23 s later:
 # a job of the tiny world takes about 12 s.
 SUBMIT = ["--profile", "profiles/slurm", "--jobs", "3", "--latency-wait", "5"]
 SUBMIT += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"]
