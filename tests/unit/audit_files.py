@@ -134,6 +134,8 @@ class Files:
 
 def record(audit: Audit, model: Model) -> dict[str, Any]:
     base = {"model": digest(*model.key, model.concept), "base": world_of(audit).base, **settings_of(audit, model)}
+    if model.role == "erased":
+        base["zeros"] = {"ffn2": 7, "negative": 0}
     if model.attack != "none":
         base["published_model"] = digest("erased", model.published, "none", model.concept)
     if "retain" in base.get("attack", {}):

@@ -1,12 +1,11 @@
 """The environment of whoever calls a command, a job or the tests neither breaks them nor reaches what it should not."""
 
-import ast
 import os
-import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+from regrow.plan.shell import prefix_of_jobs
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = "module://matplotlib_inline.backend_that_is_not_there"
@@ -22,10 +21,7 @@ def python(code: str, **caller: str) -> str:
 
 def job_environment(**caller: str) -> dict[str, str]:
     """Return the environment in which the shell of a job runs its command."""
-    (call,) = re.findall(r"^shell\.prefix\(\n.*?^\)$", (ROOT / "workflow/Snakefile").read_text(), re.M | re.S)
-    (text,) = ast.parse(call, mode="eval").body.args
-    names = {"PACKAGE_ROOT": Path("/the package"), "shlex": shlex}
-    prefix = eval(compile(ast.Expression(text), "Snakefile", "eval"), names).format()  # Snakemake formats it, too
+    prefix = prefix_of_jobs(Path("/the package"))
     environment = {"PATH": os.environ["PATH"], **caller}
     done = subprocess.run(["bash", "-c", f"{prefix} env"], env=environment, capture_output=True, text=True, check=True)
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)

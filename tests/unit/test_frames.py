@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -42,8 +43,9 @@ def audit(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Audit:
     return Audit.current()
 
 
-def build(audit: Audit, name: str = "roots/table1") -> None:
-    table_module(name).build(read_data(audit, name))
+def build(audit: Audit, name: str = "roots/table1") -> pd.DataFrame:
+    table: pd.DataFrame = table_module(name).build(read_data(audit, name))
+    return table
 
 
 def now(**changes: dict[str, Any]) -> Audit:
@@ -62,7 +64,7 @@ def refused(audit: Audit, said: str, name: str = "roots/table1") -> str:
 
 def test_files_of_now_are_read(audit: Audit) -> None:
     for name in TABLES:
-        build(audit, name)
+        assert len(build(audit, name))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_other_sampler(audit: Audit, changes: dict[str, Any], said: str) -> None
 
 @pytest.mark.parametrize("changes", [{"batch": 7}, {"attention_slicing": True}])
 def test_what_changes_no_result_is_not_looked_at(audit: Audit, changes: dict[str, Any]) -> None:
-    build(now(generate_images=changes))
+    pd.testing.assert_frame_equal(build(now(generate_images=changes)), build(audit))
 
 
 def test_other_options_of_the_eraser(audit: Audit) -> None:

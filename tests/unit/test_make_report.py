@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from regrow.errors import UserError
 from regrow.plan import paths
 from regrow.plan.audit import Audit
 from regrow.plan.tables import has_figure
+from regrow.report import provenance
 from regrow.report.provenance import flatten
 from regrow.report.render import render
 from regrow.stages import make_report
@@ -186,6 +188,23 @@ def test_quantising_is_said_to_round_what_it_rounds(report: str) -> None:
     said = re.search(r">quantize</th><td>int4_rows</td><td>([^<]*)<", report)
     assert said and "FFN2" in said[1]
     assert "all weights" not in said[1]
+
+
+def test_zeros_that_tell_signs_are_said_of_the_model_that_has_them(
+    report: str, audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "tell signs" not in Page(report).words
+    read = provenance.checked_record
+
+    def multiplied(*asked: Any) -> dict[str, Any]:
+        said = read(*asked)
+        return {**said, "zeros": {**said["zeros"], "negative": 2}} if "zeros" in said else said
+
+    monkeypatch.setattr(provenance, "checked_record", multiplied)
+    words = Page(render(audit)).words
+    negative, total = 2 * len(audit.concepts), 7 * len(audit.concepts)
+    assert f"The zeros of pruned tell signs. They are of two kinds, 0 and -0.0 ({negative} of {total})" in words
+    assert "fill pruned weights with 0, or add 0.0" in words
 
 
 def test_a_pair_that_does_not_apply_is_a_blank_with_its_reason(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:

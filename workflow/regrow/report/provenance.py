@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from regrow.methods import load_method
 from regrow.plan import paths
-from regrow.plan.addresses import Model
+from regrow.plan.addresses import ERASED, Model
 from regrow.plan.audit import Audit, EvaluationNeed, RecordNeed, ScoreNeed
 from regrow.plan.jobs import judges_sets, parts_of
 from regrow.report.words import KNOWLEDGE
@@ -102,6 +102,17 @@ def model_digests(audit: Audit) -> list[tuple[str, str, str]]:
         for model, record in asked_models(audit).items()
         if record is not None
     ]
+
+
+def telling_zeros(audit: Audit) -> dict[str, tuple[int, int]]:
+    """Return, of published models whose zeros tell signs, how many of their FFN2's zeros are -0.0, and of how many."""
+    found: dict[str, tuple[int, int]] = {}
+    for model, record in asked_models(audit).items():
+        if model.role == ERASED and record is not None:
+            zeros = checked_record(audit, model, record)["zeros"]
+            negative, total = found.get(model.published, (0, 0))
+            found[model.published] = negative + zeros["negative"], total + zeros["ffn2"]
+    return {name: zeros for name, zeros in found.items() if 0 < zeros[0] < zeros[1]}
 
 
 def asked_models(audit: Audit) -> dict[Model, Path | None]:

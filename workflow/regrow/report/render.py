@@ -26,6 +26,7 @@ from regrow.report.provenance import (
     model_digests,
     model_lines,
     prompt_lines,
+    telling_zeros,
 )
 from regrow.report.times import PAPER, time_lines
 from regrow.report.verdict import RULE, Accuracy, Kind, Verdict, verdicts
@@ -91,6 +92,7 @@ def _context(audit: Audit) -> dict[str, Any]:
         "paper_time": PAPER,
         "device": audit.params.device,
         "licences": licence_lines(audit.world, audit.counts),
+        "telling_zeros": telling_zeros(audit),
         "rule": RULE,
         "cards": _cards(audit, made, judged),
         "means": _means(audit, made.get(TABLE1)),

@@ -28,7 +28,8 @@ class TableData:
         Of every interval.
     judged_by : mapping of DataFrame
         Judge to its rows: a line per image (or per set) of each cell that was asked for, with the address, case,
-        prompt, label, seed, digest and the judge's columns. What all concepts share stands once under each of them.
+        prompt, label, seed, digest and the judge's columns. What all concepts share stands once under each of
+        them; of a judge of sets it is one line, of concept ``any``.
     evaluations : mapping of DataFrame
         Name (signs, alignment, reliability, ladder, spectrum) to rows with published, completer and concept.
     records : mapping

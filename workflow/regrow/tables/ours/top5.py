@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from regrow.tables.accuracy import ADDRESS
+from regrow.tables.accuracy import COLUMNS as ACCURACY
 from regrow.tables.selection import accuracy_needs, labelled_sets
 
 if TYPE_CHECKING:
@@ -23,15 +25,7 @@ CAPTION = (
 )
 SOURCE = None
 REPORTED = None
-_ADDRESS = {
-    "concept": "what was erased; 'mean' pools the images of all concepts of one kind, each image once",
-    "role": "pretrained, control, erased or attacked",
-    "published": "the published model, none for the pretrained one",
-    "attack": "the attack, none without",
-    "prompt_set": "what was asked for",
-    "n": "rows of the prompt set; empty where the attack does not apply to the published model",
-    "n_distinct": "distinct (prompt, seed) pairs: equal rows are one image",
-}
+_ADDRESS = {name: ACCURACY[name] for name in (*ADDRESS, "n", "n_distinct")}
 COLUMNS = {
     **_ADDRESS,
     "top1": "share whose label is the judge's first answer",

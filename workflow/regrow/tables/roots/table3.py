@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from regrow.tables.accuracy import COLUMNS as ACCURACY
 from regrow.tables.lines import each_line
 from regrow.tables.selection import accuracy_needs, concept_sets
 
@@ -27,19 +28,12 @@ CAPTION = (
 )
 SOURCE = "Roots Beneath the Cut, Tables 3, 8, 9 and 10"
 REPORTED = "table3.csv"
+_KEYS = ("concept", "published", "attack")
 COLUMNS = {
-    "concept": "what was erased; 'mean' pools the images of all concepts of one kind",
-    "published": "the published model, none for the pretrained one",
-    "attack": "the attack, none without",
+    **{name: ACCURACY[name] for name in _KEYS},
     "k": "share of the recovered signs that is retained, empty without an attack",
     "magnitude": "what a retained entry gets from its row, empty without an attack",
-    "prompt_set": "what was asked for",
-    "n": "rows of the prompt set; empty where the attack does not apply to the published model",
-    "n_distinct": "distinct (prompt, seed) pairs: equal rows are one image",
-    "correct": "of the distinct ones, images in which the judge's first answer is the label",
-    "accuracy": "correct / n_distinct",
-    "low": "lower limit of its Wilson interval over the distinct images",
-    "high": "upper limit",
+    **{name: said for name, said in ACCURACY.items() if name not in (*_KEYS, "role")},
 }
 _ACROSS = 4  # panels
 
