@@ -27,7 +27,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 # How the emoji world was made: its settings are the world's, and the trainings have one test file.
 TRAINING = {rule for rule, _ in BLOCK.findall(RULES["emoji.smk"])}
 # Written by a run or by make, so not in a clone; a copy of what CONTRIBUTING.md makes is made by its own test.
-MADE = ("results/", "logs/", ".venv/", "config/schema/", "config/locks/", "data/reported/FAMILY")
+MADE = ("results/", "logs/", ".venv/", ".snakemake/", "config/schema/", "config/locks/", "data/reported/FAMILY")
 GROWN = {snippet.path for snippet in snippets((ROOT / "CONTRIBUTING.md").read_text())}
 
 

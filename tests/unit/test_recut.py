@@ -37,10 +37,9 @@ def test_it_takes_the_largest_of_what_is_observed(seed: int, share: float) -> No
     assert not (cut & missing).any()
     left = ~missing & ~cut
     for column in cut.any(0).nonzero().flatten().tolist():
-        assert left[:, column].sum() >= (~missing[:, column]).sum() // 2
-        if left[:, column].any():
-            size = weight[:, column].abs()
-            assert size[cut[:, column]].min() >= size[left[:, column]].max()
+        assert 2 * left[:, column].sum() >= (~missing[:, column]).sum()
+        size = weight[:, column].abs()
+        assert size[cut[:, column]].min() >= size[left[:, column]].max()
     assert cut.any(0).sum() <= max(1, round(share * int(missing.any(0).sum())))
 
 

@@ -37,8 +37,8 @@ def second_cut(weight: Tensor, missing: Tensor, share: float, generator: Generat
     """Cut the largest observed entries of random columns, as many in each as are missing in a column of the first hole.
 
     Erasers cut what is large, and a column that serves a concept is cut in nearly every row; so the second hole takes
-    over the counts of a share of the cut columns. Large counts go to the columns of which most is left, and half of a
-    column at least stays where it can.
+    over the counts of a share of the cut columns. Large counts go to the columns of which most is left, and of what is
+    left of a column half at least stays: a matrix of which nothing is left cannot be completed.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def second_cut(weight: Tensor, missing: Tensor, share: float, generator: Generat
     targets = torch.randperm(counts.numel(), generator=generator)[: taken.numel()]
     left = (~missing).sum(0)[targets]
     order = left.argsort(descending=True, stable=True)
-    sizes = counts[taken].sort(descending=True).values.minimum((left[order] + 1) // 2)
+    sizes = counts[taken].sort(descending=True).values.minimum(left[order] // 2)
     wanted = torch.zeros_like(counts)
     wanted[targets[order]] = sizes
     ranks = weight.abs().masked_fill(missing, -1).argsort(dim=0, descending=True, stable=True).argsort(dim=0)
