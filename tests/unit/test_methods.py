@@ -33,7 +33,7 @@ def test_methods_are_files_and_helpers_are_not() -> None:
     )
     assert method_names("complete") == ["combined", "gaussian_posterior", "nuclear", "soft_impute"]
     assert method_names("erase") == ["conceptprune"]
-    assert method_names("defend") == []
+    assert method_names("defend") == ["decoy_zeros", "gaussian", "permuted", "silent_noise", "wrong_signs"]
     assert method_names("oracle") == ["true_values"]
 
 

@@ -13,6 +13,7 @@ rule complete_weights:
         "logs/complete_weights/{world}/{published}/{completer}/{concept}.log",
     benchmark:
         "logs/complete_weights/{world}/{published}/{completer}/{concept}.tsv"
+    priority: 1  # images take one core for long, and this would wait for the other
     conda:
         ENVIRONMENT
     threads: 2

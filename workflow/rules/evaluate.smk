@@ -105,3 +105,25 @@ rule measure_spectrum:
         "python -m regrow measure_spectrum --world {input.world:q} --model {input.model:q} --erased {input.erased:q}"
         " --concept {wildcards.concept:q} --published {wildcards.published:q} --copies {params.copies} --seed"
         " {params.seed} --out {output:q} >{log:q} 2>&1"
+
+
+rule measure_detectability:
+    input:
+        world=WORLD,
+        model=MODEL,
+        erased=wiring.erased,
+    output:
+        detectors="results/{world}/measure_detectability/{published}/{concept}/detectors.parquet",
+        premise="results/{world}/measure_detectability/{published}/{concept}/premise.parquet",
+    log:
+        "logs/measure_detectability/{world}/{published}/{concept}.log",
+    benchmark:
+        "logs/measure_detectability/{world}/{published}/{concept}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        code=wiring.code("measure_detectability"),
+    shell:
+        "python -m regrow measure_detectability --world {input.world:q} --model {input.model:q} --erased {input.erased:q}"
+        " --concept {wildcards.concept:q} --published {wildcards.published:q} --out-detectors {output.detectors:q}"
+        " --out-premise {output.premise:q} >{log:q} 2>&1"

@@ -17,11 +17,16 @@ from regrow.tables.records import checked_record, world_of
 if TYPE_CHECKING:
     import pandas as pd
 
-KEYS = ("layer", "k", "part", "r", "p", "bin", "rung", "matrix")
-# Columns of an evaluation that are no numbers; no other holds anything below 0.
-_NO_NUMBERS = ("published", "completer", "concept", "layer", "part", "rung", "note", "matrix", "singular_values")
-# Columns of an evaluation that may be empty: a completer that only ranks predicts nothing.
-_MAY_BE_MISSING = {"reliability": ("predicted",)}
+KEYS = ("layer", "k", "part", "r", "p", "bin", "rung", "matrix", "detector", "unit")
+# Columns of an evaluation that are no numbers; no other but those of _SIGNED holds anything below 0.
+_NO_NUMBERS = (
+    *("published", "completer", "concept", "layer", "part", "rung", "note", "matrix", "singular_values"),
+    *("detector", "unit"),
+)
+_SIGNED = ("skew", "kurtosis")
+# Columns of an evaluation that may be empty: a completer that only ranks predicts nothing, a score infers no mask, and
+# where every column of a layer is cut nothing tells them apart.
+_MAY_BE_MISSING = {"reliability": ("predicted",), "detectors": ("auroc", "precision", "recall")}
 
 
 def read_evaluations(audit: Audit, needs: Sequence[EvaluationNeed]) -> dict[str, pd.DataFrame]:
@@ -62,7 +67,7 @@ def _read(audit: Audit, need: EvaluationNeed) -> pd.DataFrame:
             raise UserError(f"{path} holds rows of another {name} than '{value}': {again}")
     check_complete(path, rows, again, _MAY_BE_MISSING.get(need.name, ()))
     for column in rows.columns.difference(_NO_NUMBERS):
-        if not pd.api.types.is_numeric_dtype(rows[column]) or (rows[column] < 0).any():
+        if not pd.api.types.is_numeric_dtype(rows[column]) or (column not in _SIGNED and (rows[column] < 0).any()):
             raise UserError(f"{path}: column '{column}' holds something that is no number from 0 up: {again}")
     if rows.duplicated([name for name in rows if name in KEYS]).any():
         raise UserError(f"{path} holds a row twice, so its counts would be doubled: {again}")
@@ -74,7 +79,7 @@ def _read(audit: Audit, need: EvaluationNeed) -> pd.DataFrame:
 def _settings(audit: Audit, need: EvaluationNeed) -> dict[str, Any]:
     """Return what an evaluation's file must say of its own settings."""
     params = audit.params
-    own: dict[str, Any] = {"seed": params.seed}
+    own: dict[str, Any] = {} if need.stage == "measure_detectability" else {"seed": params.seed}  # it draws nothing
     if need.stage == "evaluate_recovery":
         settings = params.evaluate_recovery
         own |= {"k": sorted({*settings.k, 1.0}), "quantiles": settings.quantiles, "bins": settings.bins}

@@ -31,7 +31,15 @@ def label_judge(audit: Audit, prompt_set: str, concept: str) -> str:
 
 
 def accuracy_needs(audit: Audit, prompt_sets: Sequence[str], oracles: bool = False, images: bool = False) -> list[Need]:
-    """Ask for the scores (and images) of every model of every concept on prompt sets with labels."""
+    """Ask for the scores (and images) of every model of every concept on prompt sets with labels.
+
+    Raises
+    ------
+    UserError
+        No such prompt set: a table of accuracies would be empty, and its figure could not be drawn.
+    """
+    if not prompt_sets:
+        raise UserError("no counted prompt set has the labels that it compares: count one, or take the table out")
     found: list[Need] = []
     for prompt_set in prompt_sets:
         for cell in audit.cells(prompt_set):
@@ -65,6 +73,15 @@ def spectrum_needs(audit: Audit) -> list[Need]:
     """Ask for the spectra of every pruned model of every concept."""
     return [
         EvaluationNeed("measure_spectrum", published, None, concept, "spectrum")
+        for published in _pruned(audit)
+        for concept in audit.concepts
+    ]
+
+
+def detectability_needs(audit: Audit, name: str) -> list[Need]:
+    """Ask how easily the cut of every pruned model of every concept is found: ``detectors`` or ``premise``."""
+    return [
+        EvaluationNeed("measure_detectability", published, None, concept, name)
         for published in _pruned(audit)
         for concept in audit.concepts
     ]
