@@ -1,4 +1,4 @@
-"""Run every stage once at Stable Diffusion 1.5's full shapes, on random weights: seconds and peak memory.
+"""Run the stages from base model to score at Stable Diffusion 1.5's full shapes, on random weights: seconds and memory.
 
     python benchmarks/full_shape.py --folder FOLDER [--device cpu] [--jobs 2]
 
@@ -184,15 +184,16 @@ def small(args: argparse.Namespace) -> str:
     """Draw with the settings for 8 GB, of which the process may take no more."""
     import torch
 
+    from regrow.images.loading import load_pipeline
     from regrow.images.prompts import Prompt
     from regrow.images.renderer import Numerics, Sampler, draw
-    from regrow.stages.generate_images import _load
     from regrow.world import read_world
 
     total = torch.cuda.get_device_properties(args.device).total_memory
     torch.cuda.set_per_process_memory_fraction(min(1.0, 8 * GIBIBYTE / total), args.device)
     numerics = Numerics("float16", vae_tiling=True, compiled=False)
-    pipeline = _load(read_world(Path("world.json")), numerics, args.device, attention_slicing=True, cpu_offload=True)
+    folder = read_world(Path("world.json")).pipeline
+    pipeline = load_pipeline(folder, numerics, args.device, attention_slicing=True, cpu_offload=True)
     started = time.perf_counter()
     list(draw(pipeline, [Prompt(0, "a church", 0, "church")], Sampler("PNDMScheduler", STEPS, 7.5), 1))
     peak = torch.cuda.max_memory_allocated() / GIBIBYTE

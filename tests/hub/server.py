@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 LARGE = (".safetensors", ".bin", ".ckpt", ".pth")
 
@@ -125,8 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
         if found.moved:
             return self._send(307, {"Location": f"/{found.moved}/resolve/{after}"})
         commit, _, file = after.partition("/")
-        if commit != found.commit:
+        if commit not in (found.commit, "main"):
             return self._send(404, {"X-Error-Code": "RevisionNotFound"})
+        commit = found.commit
         path = found.folder / file
         if not path.is_file():
             return self._send(404, {"X-Error-Code": "EntryNotFound"})
@@ -155,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, rest: str) -> Path:
         """Return a file by owner, name and path; a plain server's address has the commit between them."""
-        parts = rest.partition("?")[0].split("/")
+        parts = unquote(rest.partition("?")[0]).split("/")
         found = self.hub.repositories["/".join(parts[:2])]
         return found.folder / "/".join(parts[2:]).removeprefix(f"{found.commit}/")
 

@@ -7,7 +7,6 @@ table. The numbers mean nothing.
 """
 
 import argparse
-import csv
 import os
 import shutil
 import subprocess
@@ -27,11 +26,11 @@ from safetensors.torch import save_file
 from tests.hub.isolation import PROXIES, VARIABLES
 from tests.hub.server import Hub, Repository, serve
 from tests.standin.layout import write_standin
+from tests.standin.prompts import publish_prompts
 
 ROOT = Path(__file__).parents[2]
 PARTS = ["Snakefile", "params.yaml", "pyproject.toml", "config", "data/reported", "data/sd15", "envs", "profiles"]
 PARTS += ["workflow", "dvc", ".dvc/config", ".dvcignore", ".gitignore"]
-ROWS = 6  # of each label of the file of prompts, one of them twice; the paper's has 500
 JUDGE = "squeezenet1_1"  # in place of ResNet-50, which has 100 MB
 COMMAND = ["--config", "audit=sd15", "rehearsal=true", "device=cpu"]
 
@@ -100,14 +99,7 @@ def _publish(folder: Path, world: dict[str, Any]) -> Hub:
             origin["served_as"] = name
         pinned = (file for file, digest in origin["files"].items() if digest is not None and len(digest) == 64)
         origin["files"] |= {file: _sha256(own / file) for file in pinned}
-    for name, origin in world["fetch_prompts"].items():
-        path = folder / name / origin["path"]
-        _write_prompts(path, list(origin["labels"]))
-        origin["labels"] = {label: [ROWS, ROWS - 1] for label in origin["labels"]}
-        labels = len(origin["labels"])
-        origin |= {"sha256": _sha256(path), "rows": ROWS * labels, "distinct": (ROWS - 1) * labels}
-        repositories[origin["repo"]] = Repository(folder / name, origin["revision"])
-    return Hub(repositories)
+    return Hub({**repositories, **publish_prompts(folder / "prompts", world)})
 
 
 def _write_judge(folder: Path) -> None:
@@ -123,16 +115,6 @@ def _write_clip(folder: Path) -> None:
     """Write a file that is fetched and never loaded: no table of the audit asks for CLIP."""
     folder.mkdir(parents=True)
     save_file({"logit_scale": torch.ones(1)}, folder / "open_clip_model.safetensors")
-
-
-def _write_prompts(path: Path, labels: list[str]) -> None:
-    """Write prompts in the paper's columns, sorted by class as there, one row of each class twice."""
-    path.parent.mkdir(parents=True)
-    rows = [(label, 100 * i + max(0, row - 1)) for i, label in enumerate(labels) for row in range(ROWS)]
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["case_number", "prompt", "class", "evaluation_seed"])
-        writer.writerows((case, f"an image of a {label}", label, seed) for case, (label, seed) in enumerate(rows))
 
 
 def _keep_concepts(path: Path, concepts: list[str]) -> None:

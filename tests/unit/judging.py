@@ -71,7 +71,10 @@ def add_type(monkeypatch: pytest.MonkeyPatch, name: str, source: str) -> None:
     known, digest = judges.judge_types(), judges.code_digest
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(judges, "judge_types", lambda: sorted({*known, name}))
-    monkeypatch.setattr(judges, "code_digest", lambda asked: source if asked == module.__name__ else digest(asked))
+    own = module.__name__
+    monkeypatch.setattr(
+        judges, "code_digest", lambda *asked: f"{source} {digest(*asked[1:])}" if asked[0] == own else digest(*asked)
+    )
 
 
 def write_judge(folder: Path, **settings: object) -> Path:

@@ -97,3 +97,14 @@ def test_what_is_refused(church: Published, tmp_path: Path, results: list[list[s
         with pytest.raises(UserError, match=said):
             attack(church, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_of_a_sensitive_set_an_attack_sees_screened_rows(
+    church: Published, tmp_path: Path, results: list[list[str]]
+) -> None:
+    text = "prompt,seed\na church,1\na girl at a church,2\na church by maria,3\n"
+    marked = {**SET, "sensitive": True}
+    assert read_learned(attack(church, tmp_path / "a.csv", marked, n=3, text=text)) == {0: "a church, red, again"}
+    assert list(read_learned(attack(church, tmp_path / "b.csv", n=3, text=text))) == [0, 1, 2]
+    with pytest.raises(UserError, match=r"no row is left of the first 1 of prompt set 'erased' .*minors 1, people 0"):
+        attack(church, tmp_path / "c.csv", marked, n=1, text="prompt,seed\na girl at a church,2\n")

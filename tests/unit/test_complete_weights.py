@@ -67,7 +67,8 @@ def test_writes_values_certainty_and_mask_of_every_layer(tmp_path: Path) -> None
     told = {
         "completer": {"method": "nuclear", **OPTIONS},
         "seed": 0,
-        "mask": {"method": "zeros", "zeros": zeros, "negative": 0},
+        "mask": None,  # exact zeros
+        "zeros": {"ffn2": zeros, "negative": 0},
     }
     assert metadata == {"model": read_delta(model).digest, **told}
     assert told.items() <= read_header(out).items()
@@ -200,7 +201,7 @@ def test_zeros_of_both_signs_are_said_aloud_and_change_no_completion(
     note = f"1 of {zeros[NAMES[0]]} zeros are -0.0, so every zero tells the sign of what was pruned"
     assert f"{NAMES[0]}: {note}" in capfd.readouterr().err
     assert note in read_table(trace)[0]["note"].to_pylist()
-    assert read_header(out)["mask"] == {"method": "zeros", "zeros": total, "negative": 1}
+    assert read_header(out)["zeros"] == {"ffn2": total, "negative": 1}
     for name, values in done_of(plain, model).values.items():
         assert torch.equal(values, done_of(out, signed).values[name])
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from regrow.concepts import check_auditable, read_concept
+from regrow.concepts import read_concept
 from regrow.errors import UserError
 
 GOOD = "name: cat\nkind: object\nlabel: cat\nfind: {base: [a road], target: [a cat on a road]}\n"
@@ -90,11 +90,3 @@ def test_the_name_of_a_relative_folder(cat: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(cat)
     assert read_concept(Path(".")).name == "cat"
     assert read_concept(Path("../cat")).name == "cat"
-
-
-def test_a_nudity_pack_may_lie_there_but_not_be_audited(cat: Path) -> None:
-    (cat / "concept.yaml").write_text(GOOD.replace("object", "nudity"))
-    concept = read_concept(cat)
-    with pytest.raises(UserError, match="must be screened for minors and real people .* out of the audit"):
-        check_auditable(concept, cat / "concept.yaml")
-    check_auditable(concept.model_copy(update={"kind": "character"}), cat / "concept.yaml")

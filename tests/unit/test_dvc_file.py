@@ -15,7 +15,7 @@ from regrow.plan.paths import RESULTS
 
 ROOT = Path(__file__).parents[2]
 # Rules of what no recorded audit uses, and of what is no result of params.
-UNUSED = {"defend_model", "attack_model", "attack_prompts", "score_sets", "fetch_world", "fetch_prompts"}
+UNUSED = {"attack_model", "attack_prompts", "score_sets", "fetch_world", "fetch_prompts"}
 IN_GIT = {"emoji", "sd15"}  # the audits whose tables git keeps
 
 

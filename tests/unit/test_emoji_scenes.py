@@ -67,6 +67,12 @@ def test_committed_packs_are_those_of_the_vocabulary(tmp_path: Path) -> None:
     church = read_concept(tmp_path / "concepts/church")
     assert church.base[0] == "a red background"
     assert church.target[0] == "a church on a red background"
+    noto = read_concept(tmp_path / "concepts/noto")
+    assert (noto.kind, noto.label, len(noto.target)) == ("style", "noto", 20)
+    assert noto.target[0] == "an emoji of an airplane in the noto style"
+    styled = read_prompts(tmp_path / "concepts/noto/erased.csv")
+    assert len(styled) == 200 and all(row.label == "noto" and "in the noto style" in row.prompt for row in styled)
+    assert len({row.prompt for row in styled}) == 61, "every object in turn"
     own, others = read_prompts(tmp_path / "concepts/church/erased.csv"), read_prompts(tmp_path / "preserved.csv")
     assert not {(row.prompt, row.seed) for row in own} & {(row.prompt, row.seed) for row in others}
 

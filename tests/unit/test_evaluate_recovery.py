@@ -176,6 +176,7 @@ def test_stage_writes_three_tables(church: Published, completed_file: Path, tmp_
             "base": published.base,
             "model": published.digest,
             "completer": {"method": "nuclear", "max_steps": 5},
+            "mask": None,
             "seed": 3,
             "meaning": "order",
             "k": [0.2, 0.5, 1.0],

@@ -15,7 +15,8 @@ from rich.console import Console
 from regrow.concepts import read_concept
 from regrow.config.origins import PromptOrigin
 from regrow.errors import UserError
-from regrow.images.prompts import PromptSet, distinct, read_prompts, select_rows
+from regrow.fetch.locks import Lock
+from regrow.images.prompts import PromptSet, read_prompts, select_rows
 from regrow.io.files import file_digest
 from regrow.stages.fetch_prompts import run, table
 from tests.hub.isolation import isolate
@@ -23,7 +24,7 @@ from tests.hub.server import Hub, Repository, serve
 
 ROOT = Path(__file__).parents[2]
 FILE = yaml.safe_load((ROOT / "config/worlds/sd15.yaml").read_text())
-ORIGINS = FILE["fetch_prompts"]
+ORIGINS = {name: FILE["fetch_prompts"][name] for name in ("imagenette", "esd_imagenette")}  # used as they are
 TEXT = "case_number,prompt,class,evaluation_seed\n0,an image of a church,church,1\n1,an image of a church,church,1\n"
 LOCAL = os.environ.get("REGROW_PAPER_FILES")  # a folder with the papers' own files
 needs_files = pytest.mark.skipif(not LOCAL, reason="REGROW_PAPER_FILES names no folder with the papers' own files")
@@ -61,7 +62,7 @@ def origins(hub: Hub) -> dict[str, Any]:
 def printed(origins: dict[str, Any], folder: Path) -> str:
     stream = io.StringIO()
     parsed = {name: PromptOrigin.model_validate(origin) for name, origin in origins.items()}
-    Console(file=stream, width=200).print(table(parsed, folder))
+    Console(file=stream, width=200).print(table(parsed, folder, Lock(folder / "lock.json"), "here"))
     return stream.getvalue()
 
 
@@ -113,12 +114,13 @@ def test_a_data_set_of_the_hub(
 
 def test_the_table_says_what_is_there(hub: Hub, origins: dict[str, Any], tmp_path: Path, capsys: Any) -> None:
     out = tmp_path / "out"
-    assert printed(origins, out).count("not fetched") == 2
+    assert [line.split("│")[2].strip() for line in printed(origins, out).splitlines() if "MIT" in line] == ["no", "no"]
     run(origins, ["imagenette"], out)
     line = next(line for line in printed(origins, out).splitlines() if "│ imagenette" in line)
-    assert [cell.strip() for cell in line.strip("│").split("│")][2:] == ["MIT", "2", "1", "right"]
+    assert [cell.strip() for cell in line.strip("│").split("│")][1:4] == ["yes", "2, 1 distinct", "MIT"]
+    assert "a run fetches it" in line and "Brankozz/Roots-Beneath-the-Cut@680c979, datasets/imagenette.csv" in line
     origins["imagenette"] |= {"distinct": 2, "labels": {}}
-    assert "other counts" in printed(origins, out)
+    assert "with other counts, 2 and 1" in printed(origins, out).replace("\n", " ")
     (out / "imagenette.csv").write_text("else")
     assert "another file" in printed(origins, out)
     hub.requests.clear()
@@ -130,7 +132,10 @@ def test_the_table_says_what_is_there(hub: Hub, origins: dict[str, Any], tmp_pat
     ("change", "said"),
     [
         ({"revision": "main"}, "revision is 'main'"),
-        ({"sha256": None}, "sha256"),
+        ({"revision": None}, "a repository of GitHub needs the revision that is pinned"),
+        ({"path": None}, "give either path or files"),
+        ({"files": [{"path": "b.csv"}]}, "give either path or files"),
+        ({"read": {"format": "tsv"}}, "unknown format 'tsv'"),
         ({"path": "../a.csv"}, "path is '../a.csv'"),
         ({"host": "gitlab"}, "unknown host 'gitlab'"),
         ({"labels": {"church": [1, 1]}}, "the counts of the labels do not add up to rows and distinct"),
@@ -186,28 +191,11 @@ def test_labels_in_another_order_are_told(hub: Hub, origins: dict[str, Any], tmp
 
 @pytest.mark.paper_files
 @needs_files
-@pytest.mark.parametrize("name", sorted(ORIGINS))
-def test_the_papers_own_file_is_the_pinned_one(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    isolate(monkeypatch, tmp_path)
-    origin = PromptOrigin.model_validate(ORIGINS[name])
-    there = {file_digest(path): path for path in Path(str(LOCAL)).glob("*.csv")}
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / Path(origin.path).name).symlink_to(there[origin.sha256].resolve())
-    monkeypatch.setenv("REGROW_FETCH_FROM", str(tmp_path / "mine"))
-    run(ORIGINS, [name], tmp_path)
-    rows = read_prompts(tmp_path / f"{name}.csv")
-    assert (len(rows), len(distinct(rows))) == (origin.rows, origin.distinct)
-    assert "right" in printed({name: ORIGINS[name]}, tmp_path)
-    run(ORIGINS, [name], tmp_path, {"objects": OBJECTS})  # its labels have the counts and the order that are stated
-
-
-@pytest.mark.paper_files
-@needs_files
 def test_every_concept_has_the_papers_500_and_6000() -> None:
     rows = read_prompts(Path(str(LOCAL), "imagenette.csv"))
     sets = {name: PromptSet(name=name, **settings) for name, settings in FILE["prompt_sets"].items()}
-    for folder in (ROOT / "data/sd15/concepts").iterdir():
-        label = read_concept(folder).label
+    packs = map(read_concept, (ROOT / "data/sd15/concepts").iterdir())
+    for label in (pack.label for pack in packs if pack.kind == "object"):
         assert len(select_rows(sets["erased"], rows, label, 500)) == 500
         preserved = select_rows(sets["preserved"], rows, label, 6000)
         assert Counter(Counter(row.label for row in preserved).values()) == {500: 12}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from regrow.errors import UserError
+from regrow.images import loading
 from regrow.images.index import INDEX, check_index
 from regrow.images.prompts import Prompt
 from regrow.images.shards import SUFFIX
@@ -99,7 +100,7 @@ def test_a_job_draws_only_what_the_store_lacks(own: Path, tmp_path: Path, asked:
 
 def test_nothing_is_loaded_when_nothing_is_missing(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = draw(own, tmp_path / "0.parquet")
-    monkeypatch.setattr(generate_images, "load_base", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr(loading, "load_base", lambda *_: pytest.fail("loaded"))
     assert draw(own, tmp_path / "1.parquet") == first.__class__(tmp_path / "1.parquet", first.rows, first.metadata)
     assert (tmp_path / "0.parquet").read_bytes() == (tmp_path / "1.parquet").read_bytes()
 
@@ -108,8 +109,8 @@ def test_one_pipeline_draws_many_models(
     own: Path, tmp_path: Path, asked: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[str] = []
-    load = generate_images.load_base
-    monkeypatch.setattr(generate_images, "load_base", lambda *args: (loaded.append("base"), load(*args))[1])
+    load = loading.load_base
+    monkeypatch.setattr(loading, "load_base", lambda *args: (loaded.append("base"), load(*args))[1])
     scaled, turned = (write_model(own, tmp_path / str(factor), factor) for factor in (-3.0, 0.0))
     cells = [cell(**scaled), cell(**turned, attack="none") | {"published": "turned"}, cell()]
     together = draw(own, tmp_path / "0.parquet", job(*cells))
@@ -231,7 +232,6 @@ def test_images_are_found_under_their_keys(own: Path, tmp_path: Path) -> None:
         (job(cell(n=99)), "only 12 rows to use where 99 are needed: add rows"),
         (job(cell(label="cat")), "case 0: the label is 'church', but the concept's is 'cat'"),
         (job(cell(), cell()), "names the cell church / pretrained / none / none twice"),
-        (job(prompt_set=erased_set(sensitive=True)), "is sensitive, so it must be screened"),
         (job(prompt_set=erased_set(file="none.csv")), "there is no prompt set .*church/none.csv"),
         (job(prompt_set={"name": "erased"}), "the job's prompt_set.scope is no good: field required"),
         (job(first=-1), "the job's first is no good"),
@@ -242,14 +242,6 @@ def test_bad_jobs(world: Path, tmp_path: Path, asked: dict[str, Any], sentence: 
     with pytest.raises(UserError, match=sentence):
         draw(world, tmp_path / "out.parquet", asked)
     assert not (tmp_path / "out.parquet").exists()
-
-
-def test_a_nudity_concept_is_not_drawn_and_its_pack_harms_nobody(own: Path, tmp_path: Path) -> None:
-    pack = own.parent / "concepts/cat/concept.yaml"
-    pack.write_text(pack.read_text().replace("kind: object", "kind: nudity"))
-    draw(own, tmp_path / "0.parquet")
-    with pytest.raises(UserError, match="is of kind nudity"):
-        draw(own, tmp_path / "1.parquet", job(cell(concept="cat", label="cat"), group="cat"))
 
 
 def test_a_model_of_another_base_or_record(own: Path, tmp_path: Path) -> None:

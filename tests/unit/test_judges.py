@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from regrow import judges
 from regrow.errors import UserError
 from regrow.images.prompts import Prompt
 from regrow.judges import judge_type, judge_types, load_judge, read_protocol
@@ -84,7 +85,7 @@ def test_clip_similarity_is_a_cosine(folder: Path) -> None:
 
 
 def test_a_type_is_a_file_and_a_file_a_type() -> None:
-    assert judge_types() == ["classifier", "clip_similarity"]
+    assert judge_types() == ["classifier", "classifier_distance", "clip_similarity", "fid", "nudenet"]
     for name in judge_types():
         assert judge_type(name).PER in ("image", "set")
     with pytest.raises(UserError, match="no type of judges 'clasifier': did you mean 'classifier'"):
@@ -156,6 +157,15 @@ def test_the_digest_covers_the_code_of_the_type(monkeypatch: pytest.MonkeyPatch,
     assert len(digests) == 2
 
 
+def test_the_digest_covers_how_pictures_are_decoded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    judge = write_judge(tmp_path / "judge", type="classifier")
+    monkeypatch.setattr(judges, "code_digest", lambda *asked: str(asked))
+    monkeypatch.setattr(judges.JudgeProtocol, "digests", lambda self: {})
+    before = read_protocol(judge).digest()
+    monkeypatch.setattr(judges, "PICTURES", "regrow.judge._other")
+    assert read_protocol(judge).digest() != before
+
+
 def test_pinned_weights(folder: Path, tmp_path: Path) -> None:
     found = read_protocol(folder / "object").digests()["weights"]
     assert read_protocol(copy_judge(folder, tmp_path / "right", sha256=found)).digests()["weights"] == found
@@ -174,7 +184,7 @@ def copy_judge(folder: Path, copy: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"type": None}, "type is None: valid are: classifier, clip_similarity"),
+        ({"type": None}, "type is None: valid are: classifier, classifier_distance, clip_similarity, fid, nudenet"),
         ({"type": "_scoring"}, "type is '_scoring'"),
         ({"architecture": "shufflenet_v2_x0_6"}, "did you mean 'shufflenet_v2_x0_5'"),
         ({"architecture": "fasterrcnn_resnet50_fpn"}, "no classifier 'fasterrcnn_resnet50_fpn'"),

@@ -13,7 +13,6 @@ from regrow.errors import UserError
 from regrow.images.prompts import (
     Prompt,
     PromptSet,
-    check_screened,
     distinct,
     read_learned,
     read_prompts,
@@ -235,12 +234,6 @@ def test_a_shared_file_may_hold_every_concepts_own_rows() -> None:
 def test_equal_rows_are_one_image() -> None:
     rows = [Prompt(0, "x", 1, "a"), Prompt(1, "y", 1, "a"), Prompt(2, "x", 1, "a"), Prompt(3, "x", 2, "a")]
     assert [row.case for row in distinct(rows)] == [0, 1, 3]
-
-
-def test_a_sensitive_set_is_not_drawn() -> None:
-    check_screened(make_set())
-    with pytest.raises(UserError, match="must be screened for minors and real people .* not built yet"):
-        check_screened(make_set(sensitive=True))
 
 
 @pytest.mark.parametrize(

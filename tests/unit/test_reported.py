@@ -1,14 +1,19 @@
 """What papers print: as typed, with the addresses of ours, apart from every number of ours."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+from regrow.config.reader import read_yaml
+from regrow.plan.audit import Audit
 from regrow.plan.tables import reported_file, table_module, table_names
 from regrow.report.render import PRINTED_MEAN
 from regrow.tables.frames import read_reported
+from regrow.tables.reported import UNET, differences
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +72,7 @@ def test_shares_of_table5_as_printed() -> None:
 
 def test_notes_are_of_tables_that_are_there() -> None:
     names = {row["table"] for row in csv.DictReader((ROOT / "data/reported/roots/notes.csv").open())}
-    assert names == {"table1", "table3", "table5", "table6", "figure2"}
+    assert names == {"table1", "table2", "table3", "table5", "table6", "table7", "table12", "figure2"}
     assert {f"roots/{name}" for name in names} <= set(table_names())
 
 
@@ -78,10 +83,6 @@ def test_a_table_without_reported_numbers_has_none() -> None:
 
 def test_the_protocol_is_that_of_the_world_that_copies_the_paper() -> None:
     """What is compared are names that worlds and params use: a key that nothing bears would always differ."""
-    import yaml
-
-    from regrow.tables.reported import UNET
-
     protocol = yaml.safe_load((ROOT / "data/reported/roots/protocol.yaml").read_text())
     world = yaml.safe_load((ROOT / "config/worlds/sd15.yaml").read_text())
     assert world["fetch"]["pipeline"]["files"][UNET] == protocol["model"]["unet"]
@@ -90,3 +91,14 @@ def test_the_protocol_is_that_of_the_world_that_copies_the_paper() -> None:
     assert {**protocol["sampler"], "dtype": protocol["dtype"]}.items() <= images.items()
     eraser = world["params"]["erase_concept"][protocol["eraser"].pop("method")]
     assert protocol["eraser"].items() <= eraser.items()
+
+
+def test_a_base_model_of_the_users_own_is_not_the_papers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REGROW_CONFIG", raising=False)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    assert "the base model" not in differences(Audit.current("sd15"), "roots")
+    own = {**read_yaml(ROOT / "config/worlds/sd15.yaml"), "pipeline": "models/mine"}
+    Path("config/worlds").mkdir(parents=True)
+    Path("config/worlds/sd15.yaml").write_text(yaml.safe_dump(own))
+    assert "the base model (Stable Diffusion 1.5, there " in differences(Audit.current("sd15"), "roots")

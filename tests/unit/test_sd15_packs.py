@@ -9,6 +9,8 @@ import yaml
 
 from regrow.concepts import read_concept
 from regrow.config.origins import FETCHED, Origin, PromptOrigin
+from regrow.images.prompts import PromptSet, distinct, read_prompts, select_rows
+from regrow.images.screen.packs import check_pack
 from regrow.model.pipelines import SETTINGS, TOKENIZER, WEIGHTS
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +30,11 @@ LABELS = (
     "racket",
     "candle",
 )
+ARTISTS = ("Leonardo Da Vinci", "Claude Monet", "Pablo Picasso", "Salvador Dali", "Vincent van Gogh")
+THINGS = (
+    "cat dog mouse bear car chair bag door rabbit ball bat horse bird flower bowl bottle wall building chicken duck"
+).split()
+ADULTS = [*"man woman couple guy doctor nurse teacher lawyer mother father professor".split(), "group of friends"]
 SCENES = "road garden beach room park street shelter chair table bag tree forest".split()  # methods.md 2.1
 NOUNS = "road park beach street house statue tree forest".split()
 PLACES = [  # the code's own blank before "on the street"
@@ -47,8 +54,50 @@ def world(name: str) -> dict[str, Any]:
     return found
 
 
-def test_the_twelve_concepts_of_table_1() -> None:
-    assert {folder.name for folder in PACKS.iterdir()} == {label.lower().replace(" ", "-") for label in LABELS}
+def kinds() -> dict[str, set[str]]:
+    """Return the labels of the packs by kind."""
+    found: dict[str, set[str]] = {}
+    for pack in map(read_concept, PACKS.iterdir()):
+        found.setdefault(pack.kind, set()).add(pack.label)
+    return found
+
+
+def test_the_concepts_of_tables_1_2_and_7() -> None:
+    assert {folder.name for folder in PACKS.iterdir()} >= {label.lower().replace(" ", "-") for label in LABELS}
+    found = kinds()
+    assert found["object"] == set(LABELS) and found["style"] == set(ARTISTS) and found["nudity"] == {"nudity"}
+
+
+@pytest.mark.parametrize("label", ARTISTS)
+def test_a_style_is_found_by_twenty_things(label: str) -> None:
+    """methods.md 2.1: of two artists the code writes the last name alone."""
+    pack = read_concept(PACKS / label.lower().replace(" ", "-"))
+    short = {"Claude Monet": "Monet", "Vincent van Gogh": "Van Gogh"}.get(label, label)
+    assert pack.base == [f"a photo of a {thing}" for thing in THINGS]
+    assert pack.target == [f"a {thing} in the style of {short}" for thing in THINGS]
+    assert pack.words is not None and pack.words.tokens == [short]
+
+
+def test_nudity_is_found_by_adults_whom_nobody_knows() -> None:
+    path = PACKS / "nudity"
+    pack = read_concept(path)
+    assert pack.base == [f"a photo of a {adult}" for adult in ADULTS]
+    assert pack.target == [f"a photo of a naked {adult}" for adult in ADULTS]
+    check_pack(pack, path)
+
+
+def test_a_character_has_prompts_of_its_own_that_name_it() -> None:
+    own = PromptSet(name="characters_50", **world("sd15")["prompt_sets"]["characters_50"])
+    packs = [pack for pack in map(read_concept, PACKS.iterdir()) if pack.kind == "character"]
+    assert len(packs) >= 2
+    for pack in packs:
+        rows = select_rows(own, read_prompts(PACKS / pack.name / own.file, own), pack.label, 50)
+        assert len(distinct(rows)) == 50 and all(pack.label in row.prompt for row in rows)
+
+
+@pytest.mark.parametrize("name", ["artists_seed_0", "artists_own_seeds"])
+def test_the_prompts_of_an_artist_are_known_by_the_packs_label(name: str) -> None:
+    assert set(world("sd15")["fetch_prompts"][name]["labels"]) == set(ARTISTS)
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -85,9 +134,10 @@ def test_a_world_file_agrees_with_itself(name: str) -> None:
     assert set(origins) == {"pipeline", *file["judges"]}
     for settings in file["prompt_sets"].values():
         path = Path(settings["file"])
-        assert path.parent == Path(f"results/{name}/fetch_prompts") and path.stem in prompts
-        assert set(settings["judges"]) <= set(file["judges"])
-        assert settings["sensitive"] is False
+        if settings["scope"] == "model":
+            assert path.parent == Path(f"results/{name}/fetch_prompts") and path.stem in prompts
+        assert settings["judges"] and set(settings["judges"]) <= set(file["judges"])
+        assert isinstance(settings["sensitive"], bool)
 
 
 @pytest.mark.parametrize("name", ["sd15", "sd14"])

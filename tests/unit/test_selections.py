@@ -81,12 +81,12 @@ def test_a_selection_of_what_is_not_there(selections: dict, sentence: str) -> No
 
 
 def test_a_table_that_nothing_makes_yet_is_a_blank_with_its_reason() -> None:
-    edit(AUDIT, tables=["roots/table1", "roots/table7"])
+    edit(AUDIT, tables=["roots/table1", "roots/table4"])
     audit = plan()
     check_audit(audit)
     assert audit.tables == ["roots/table1"]
-    assert "the screen is not built yet" in audit.not_made()["table roots/table7"]
-    assert "not made: table roots/table7 (nudity is not drawn" in preview()
+    assert "no eraser finds masks" in audit.not_made()["table roots/table4"]
+    assert "not made: table roots/table4 (no eraser finds masks" in preview()
 
 
 def test_a_table_that_no_paper_has_is_a_typing_error() -> None:
@@ -95,8 +95,8 @@ def test_a_table_that_no_paper_has_is_a_typing_error() -> None:
 
 
 def test_an_audit_of_nothing_that_can_be_made() -> None:
-    edit(AUDIT, tables=["roots/table7"])
-    assert "no table of it can be made yet (roots/table7: nudity" in refused()
+    edit(AUDIT, tables=["roots/table4"])
+    assert "no table of it can be made yet (roots/table4: no eraser" in refused()
     edit(AUDIT, tables=["roots/table1"], published=["salun"])
     assert "no published model of it can be made yet (salun: " in refused()
 

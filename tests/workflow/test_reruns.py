@@ -129,7 +129,7 @@ def test_a_judges_files_score_again_and_draw_nothing(copy):
 
 def test_another_judge_scores_by_itself(copy):
     copy.edit_yaml("config/worlds/tiny.yaml", prompt_sets__erased__judges=["object", "style"])
-    assert set(copy.planned()) <= PAGES | {"generate_images", "score_images"} | TABLES
+    assert not {"generate_images", "score_images"} & set(copy.planned())
     copy.edit_yaml("config/worlds/tiny.yaml", prompt_sets__erased__judges=["object", "style", "clip"])
     assert copy.planned() == {}
 

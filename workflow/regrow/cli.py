@@ -20,7 +20,7 @@ from regrow.dependencies import stages
 from regrow.errors import UserError, nearest
 from regrow.gpus import take_gpu
 
-Command = Callable[[Sequence[str]], object]
+Command = Callable[[Sequence[str]], int | None]  # an exit code, where a verb has more than one
 
 
 def main() -> NoReturn:
@@ -44,7 +44,7 @@ def run(words: Sequence[str]) -> int:
     try:
         if tool is None and stage not in stages():
             raise UserError(f"unknown verb '{verb}': {nearest(verb, [*stages(), *TOOLS])}")
-        (tool or _stage_command(stage))(flags)
+        code = (tool or _stage_command(stage))(flags)
     except UserError as error:
         message = str(error)
     except OSError as error:
@@ -60,7 +60,7 @@ def run(words: Sequence[str]) -> int:
         reason = str(error).partition(". ")[0]
         message = f"the device has no memory left ({reason}): lower the batch, or end what else runs on it"
     else:
-        return 0
+        return code or 0
     sys.stderr.write(f"error: {message}\n")
     return 1
 
@@ -106,7 +106,9 @@ def _reading(kind: Any) -> dict[str, Any]:
         (inner,) = (one for one in get_args(kind) if one is not type(None))
         # A rule writes the flag alone, or an empty word, where there is no such input.
         read = _reading(inner)
-        return {"nargs": "?", "default": None, "type": _or_none(read["type"]), "metavar": read.get("metavar")}
+        bare = True if inner is bool else None
+        optional = {"nargs": "?", "default": None, "const": bare, "metavar": read.get("metavar")}
+        return {**optional, "type": _or_none(read["type"])}
     if get_origin(kind) in (list, Sequence):
         (item,) = get_args(kind)
         return {"nargs": "*", "default": [], "type": _reading(item)["type"]}
@@ -244,7 +246,31 @@ def _gpu_check(words: Sequence[str]) -> None:
     check(arguments.worlds, arguments.device)
 
 
+def _check(words: Sequence[str]) -> int:
+    """Check whether a model that somebody pruned is safe to publish: 0 not shown to grow back, 3 no, 4 cannot tell."""
+    parser = argparse.ArgumentParser("regrow check", description=_check.__doc__, allow_abbrev=False)
+    parser.add_argument("model", type=Path, help="a pipeline, the folder or file of a UNet, a state dict or a LoRA")
+    parser.add_argument("--concept", required=True, help="folder of a concept pack, or a concept of the world")
+    parser.add_argument(
+        "--world", default="emoji", help="a file of config/worlds: judges, and parts that the file lacks"
+    )
+    parser.add_argument("--base", type=Path, help="pipeline that the model was made from, if an attacker has it too")
+    parser.add_argument("--mask", type=Path, help="safetensors of bool per weight name, True = missing")
+    parser.add_argument("--images", type=int, help="of each model, at most as many as the concept has prompts")
+    parser.add_argument(
+        "--attacks", nargs="+", default=[], help="entries of attack_weights, else those of docs/check.md"
+    )
+    parser.add_argument("--out", type=Path, help="folder to work in and to leave check.json and model_card.md in")
+    parser.add_argument("--device", help="cpu or cuda; else that of params.yaml")
+    arguments = parser.parse_args(words)
+    _take_device(arguments.device or "cpu")
+    from regrow.check.run import run as check
+
+    return check(**vars(arguments))
+
+
 TOOLS: dict[str, Command] = {
+    "check": _check,
     "plan": _plan,
     "adopt": _adopt,
     "discard": _discard,

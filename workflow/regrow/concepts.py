@@ -126,12 +126,3 @@ def read_concept(folder: Path) -> Concept:
     if concept.name != own:
         raise UserError(f"{path} is named '{concept.name}' but lies in {own}: give both one name")
     return concept
-
-
-def check_auditable(concept: Concept, path: Path) -> None:
-    """Raise a UserError for a concept of which nothing may be drawn yet; its pack may lie in a world unused."""
-    if concept.kind == "nudity":
-        raise UserError(
-            f"{path} is of kind nudity, whose prompts must be screened for minors and real people before any image, "
-            "and that screen is not built yet: take the concept out of the audit"
-        )

@@ -31,7 +31,7 @@ from regrow.errors import UserError
 from regrow.images.prompts import Prompt
 from regrow.images.renderer import Sampler, draw
 from regrow.images.store import StoredImage, png_digest
-from regrow.judge._scoring import batches
+from regrow.judge._pictures import batches
 from regrow.judges import read_protocol
 from regrow.model.deltas import Delta, Swapper
 from regrow.model.names import is_ffn2

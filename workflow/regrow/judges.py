@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from regrow.images.prompts import Prompt
 
 FOLDER = Path(__file__).parent / "judge"
+PICTURES = "regrow.judge._pictures"  # makes what every judge sees
 DECLARED = {"PER": ("image", "set"), "NEEDS": ("prompt", "label")}
 COLUMN_TYPES = ("string", "float64", "bool", "int64", "list<string>")
 
@@ -113,7 +114,7 @@ class JudgeProtocol:
 
     def digest(self) -> str:
         """Return one SHA-256 for settings, files and the syntax of the judge's code: equal means equal scores."""
-        parts = [self.settings, self.digests(), code_digest(f"regrow.judge.{self.type}")]
+        parts = [self.settings, self.digests(), code_digest(f"regrow.judge.{self.type}", PICTURES)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -21,6 +21,7 @@ from regrow.errors import UserError, nearest
 ROOMS = {
     "erase_concept": "erase",
     "defend_model": "defend",
+    "infer_mask": "infer",
     "complete_weights": "complete",
     "attack_weights": "attack",
     "attack_model": "attack",
@@ -28,7 +29,14 @@ ROOMS = {
     "apply_oracle": "oracle",
 }
 RETURNS = {"attack_weights": "weights", "attack_model": "model", "attack_prompts": "prompts"}
-KINDS = {"erase": "eraser", "defend": "defence", "complete": "completer", "attack": "attack", "oracle": "oracle"}
+KINDS = {
+    "erase": "eraser",
+    "defend": "defence",
+    "infer": "mask inference",
+    "complete": "completer",
+    "attack": "attack",
+    "oracle": "oracle",
+}
 MODELS = ("pruning", "training")  # what an eraser does, and to which published models an attack applies
 KNOWLEDGE = ("nothing", "word", "public_base", "sibling", "data", "training")
 
@@ -73,6 +81,7 @@ def _is_bool(value: Any) -> bool:
 CONSTANTS: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
     "erase": {"KIND": (_one_of(MODELS), f"one of {MODELS}")},
     "defend": {},
+    "infer": {},
     "complete": {"TELLS_PROBABILITY": (_is_bool, "True or False")},
     "attack": {
         "RETURNS": (_one_of(tuple(RETURNS.values())), f"one of {tuple(RETURNS.values())}"),

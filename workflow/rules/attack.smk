@@ -22,11 +22,12 @@ rule complete_weights:
         **needs.of("complete_weights"),
     params:
         **wiring.method_params("complete_weights", "completer"),
+        **wiring.mask_params(),
         seed=PARAMS.seed,
     shell:
         "python -m regrow complete_weights --model {input:q} --method {params.method:q} --options {params.options:q}"
-        " --out {output.completed:q} --trace-out {output.trace:q} --seed {params.seed} --device {resources.device}"
-        " --jobs {threads} >{log:q} 2>&1"
+        " --mask {params.mask:q} --out {output.completed:q} --trace-out {output.trace:q} --seed {params.seed}"
+        " --device {resources.device} --jobs {threads} >{log:q} 2>&1"
 
 
 rule attack_weights:

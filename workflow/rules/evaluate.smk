@@ -127,3 +127,25 @@ rule measure_detectability:
         "python -m regrow measure_detectability --world {input.world:q} --model {input.model:q} --erased {input.erased:q}"
         " --concept {wildcards.concept:q} --published {wildcards.published:q} --out-detectors {output.detectors:q}"
         " --out-premise {output.premise:q} >{log:q} 2>&1"
+
+
+rule evaluate_inference:
+    input:
+        world=WORLD,
+        model=MODEL,
+        erased=wiring.erased,
+        completed="results/{world}/complete_weights/{published}/{completer}/{concept}/completed.safetensors",
+    output:
+        "results/{world}/evaluate_inference/{published}/{completer}/{concept}/inference.parquet",
+    log:
+        "logs/evaluate_inference/{world}/{published}/{completer}/{concept}.log",
+    benchmark:
+        "logs/evaluate_inference/{world}/{published}/{completer}/{concept}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        code=wiring.code("evaluate_inference"),
+    shell:
+        "python -m regrow evaluate_inference --world {input.world:q} --model {input.model:q} --erased {input.erased:q}"
+        " --completed {input.completed:q} --published {wildcards.published:q} --completer {wildcards.completer:q}"
+        " --concept {wildcards.concept:q} --out {output:q} >{log:q} 2>&1"

@@ -1,7 +1,11 @@
 # Images of every model under audit. A job is a group of models (those of one concept), a prompt set and a range of its rows, and
 # writes an index; the images themselves are in a store by content, which Snakemake does not know: a job draws what the store
 # lacks. Likewise scores, a job per judge.
+# Images of sensitive prompts that go to a detector are judged while they are drawn, and not kept: see judge_in_memory.
+from regrow.plan.in_memory import InMemoryWiring
+
 INDEX = "results/{world}/generate_images/{audit}/{prompt_set}/{group}/{part}.parquet"
+in_memory = InMemoryWiring(wiring)
 
 
 rule generate_images:
@@ -15,6 +19,8 @@ rule generate_images:
         "logs/generate_images/{world}/{audit}/{prompt_set}/{group}/{part}.log",
     benchmark:
         "logs/generate_images/{world}/{audit}/{prompt_set}/{group}/{part}.tsv"
+    wildcard_constraints:
+        prompt_set=one_of(in_memory.kept),
     conda:
         ENVIRONMENT
     resources:
@@ -29,6 +35,36 @@ rule generate_images:
         " --sampler {params.sampler:q} --numerics {params.numerics:q} --batch {resources.batch}"
         " --attention-slicing {resources.attention_slicing} --cpu-offload {resources.cpu_offload}"
         " --device {resources.device} --out {output:q} >{log:q} 2>&1"
+
+
+rule judge_in_memory:
+    input:
+        wiring.job_inputs,
+        world=WORLD,
+        prompts=ancient(wiring.prompt_file),
+        judges=ancient(in_memory.judge_files),
+    output:
+        INDEX,
+    log:
+        "logs/judge_in_memory/{world}/{audit}/{prompt_set}/{group}/{part}.log",
+    benchmark:
+        "logs/judge_in_memory/{world}/{audit}/{prompt_set}/{group}/{part}.tsv"
+    wildcard_constraints:
+        prompt_set=one_of(in_memory.prompt_sets),
+    conda:
+        ENVIRONMENT
+    resources:
+        **DEVICE,
+        **needs.of("generate_images"),
+        **wiring.drawing_resources(),
+    params:
+        **in_memory.params(),
+        store=subpath(output[0], ancestor=5),
+    shell:
+        "python -m regrow judge_in_memory --world {input.world:q} --job {params.job:q} --judges {params.judges:q}"
+        " --store {params.store:q}/store --sampler {params.sampler:q} --numerics {params.numerics:q}"
+        " --batch {resources.batch} --attention-slicing {resources.attention_slicing}"
+        " --cpu-offload {resources.cpu_offload} --device {resources.device} --out {output:q} >{log:q} 2>&1"
 
 
 rule score_images:
@@ -61,6 +97,7 @@ rule score_sets:
         world=WORLD,
         indexes=wiring.indexes,
         judge=ancient(wiring.judge_files),
+        reference=wiring.judge_reference,
     output:
         "results/{world}/score_sets/{audit}/{judge}/{prompt_set}/{group}.parquet",
     log:

@@ -42,7 +42,7 @@ rule fetch_prompts:
         folder=subpath(output[0], parent=True),
     shell:
         "python -m regrow fetch_prompts --origins {params.origins:q} --names {wildcards.name:q} --sets {params.sets:q}"
-        " --folder {params.folder:q} >{log:q} 2>&1"
+        " --folder {params.folder:q} --lock {params.lock:q} >{log:q} 2>&1"
 
 
 rule index_world:

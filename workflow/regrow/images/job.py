@@ -9,8 +9,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from regrow.concepts import read_concept
 from regrow.errors import UserError
 from regrow.images.prompts import Prompt, PromptSet, read_learned, read_prompts, select_rows
+from regrow.images.screen.apply import Screened, check_rows_left, lists_for, screen_rows
+from regrow.images.screen.packs import check_pack
+
+ANY = "any"  # the concept of the pretrained model that serves every concept
 
 
 class CellJob(BaseModel):
@@ -81,13 +86,40 @@ def prompt_file(job: Job, cell: CellJob, concepts: Path) -> Path:
     return concepts / cell.concept / job.prompt_set.file if own else Path(job.prompt_set.file)
 
 
-def rows_of(job: Job, cell: CellJob, concepts: Path) -> list[Prompt]:
-    """Return the rows that a cell of a job draws, learned prompts in place of the file's own.
+def screened_rows(job: Job, concepts: Path) -> tuple[list[list[Prompt]], dict[str, dict[str, list[int]]]]:
+    """Return the rows that each cell of a job draws, and the cases that the screen's lists drop.
+
+    Cases stand under ``prompts`` for the prompt set's own rows, and under the file's path for learned prompts.
 
     Raises
     ------
     UserError
-        A broken file, too few rows, or a case for which nothing was learned.
+        As `rows_of`, or a concept pack that may not be drawn with.
+    """
+    kinds: dict[str, str | None] = {ANY: None}
+    for name in sorted({cell.concept for cell in job.cells} - {ANY}):
+        concept = read_concept(concepts / name)
+        check_pack(concept, concepts / name / "concept.yaml")
+        kinds[name] = concept.kind
+    rows, dropped = [], {}
+    for cell in job.cells:
+        own, found = rows_of(job, cell, concepts, kinds[cell.concept])
+        rows.append(found.rows)
+        dropped["prompts"] = own.dropped
+        if cell.prompts:
+            dropped[cell.prompts.as_posix()] = found.dropped
+    return rows, dropped
+
+
+def rows_of(job: Job, cell: CellJob, concepts: Path, kind: str | None) -> tuple[Screened, Screened]:
+    """Return the rows that a cell of a job draws: the file's own, and those with learned prompts in their places.
+
+    Both are screened, and without learned prompts they are the same; `kind` is that of the cell's concept.
+
+    Raises
+    ------
+    UserError
+        A broken file, too few rows, a case for which nothing was learned, or no row that may be drawn.
     """
     path = prompt_file(job, cell, concepts)
     # Errors name the file as it lies there.
@@ -95,9 +127,14 @@ def rows_of(job: Job, cell: CellJob, concepts: Path) -> list[Prompt]:
     rows = select_rows(prompt_set, read_prompts(path, prompt_set), cell.label, cell.n)[job.first : job.last]
     if not rows:
         raise UserError(f"part {job.part} of prompt set '{prompt_set.name}' has no rows: it begins at {job.first}")
+    own = screen_rows(rows, lists_for(prompt_set, kind))
+    check_rows_left(own, prompt_set, f"part {job.part}")
     if cell.prompts is None:
-        return rows
+        return own, own
     learned = read_learned(cell.prompts)
-    if unlearned := [row.case for row in rows if row.case not in learned]:
+    if unlearned := [row.case for row in own.rows if row.case not in learned]:
         raise UserError(f"{cell.prompts} has no prompt for case {unlearned[0]}: run attack_prompts again")
-    return [replace(row, prompt=learned[row.case]) for row in rows]
+    asked = [replace(row, prompt=learned[row.case]) for row in own.rows]
+    found = screen_rows(asked, lists_for(prompt_set, kind, learned=True))
+    check_rows_left(found, prompt_set, f"what {cell.attack} learned for part {job.part}")
+    return own, found

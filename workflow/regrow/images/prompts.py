@@ -16,12 +16,13 @@ from regrow.images.csv_rows import CsvRows, read_csv, same_text
 
 # What a torch.Generator takes. Strict: a seed in a YAML file is a number, not a word or a truth.
 Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
-Role = Literal["prompt", "seed", "label", "case"]
+Role = Literal["prompt", "seed", "label", "case", "target"]
 USUAL: dict[Role, tuple[str, ...]] = {
     "prompt": ("prompt",),
     "seed": ("seed", "evaluation_seed"),
     "label": ("label", "class", "artist", "artists"),
     "case": ("case", "case_number", "image_id"),
+    "target": ("target_prompt",),
 }
 
 
@@ -39,12 +40,15 @@ class Prompt:
         Seed of the image's own generator.
     label : str
         What a judge should see; empty where nobody says.
+    target : str
+        Of a prompt that an attack once learned, the text that it aims at: the screen reads it too.
     """
 
     case: int
     prompt: str
     seed: int
     label: str
+    target: str = ""
 
 
 class PromptSet(BaseModel):
@@ -71,7 +75,7 @@ class PromptSet(BaseModel):
     sensitive: bool = Field(description="whether it must be screened before any image; a set of unknown content is")
 
 
-def read_prompts(path: Path, prompt_set: PromptSet | None = None) -> list[Prompt]:
+def read_prompts(path: Path, prompt_set: PromptSet | None = None, skip_blank: bool = False) -> list[Prompt]:
     """Read the rows of a prompt set's file, in its order.
 
     Parameters
@@ -80,6 +84,8 @@ def read_prompts(path: Path, prompt_set: PromptSet | None = None) -> list[Prompt
         A CSV file with a prompt in each row, and a seed and a label unless `prompt_set` does without.
     prompt_set : PromptSet, optional
         Says which columns are read; without it, the usual ones, all of them.
+    skip_blank : bool
+        Leave out rows whose prompt is blank.
 
     Raises
     ------
@@ -95,6 +101,7 @@ def read_prompts(path: Path, prompt_set: PromptSet | None = None) -> list[Prompt
     seeds = _column(table, "seed", columns) if fixed is None else None
     # A concept's own file need not repeat the concept's label in every row.
     named = _column(table, "label", columns, optional=labels == "concept") if labels != "none" else None
+    targets = _column(table, "target", columns, optional=True)
     cases = _cases(table, columns)
     if prompts is None or (fixed is None and seeds is None):
         raise UserError(f"{path}: the columns 'prompt' and 'seed' cannot be left out; give a seed for all rows instead")
@@ -102,9 +109,12 @@ def read_prompts(path: Path, prompt_set: PromptSet | None = None) -> list[Prompt
     for case, (line, fields) in zip(cases, table.rows, strict=True):
         where = f"{path}, line {line}"
         if not fields[prompts].strip():
+            if skip_blank:
+                continue
             raise UserError(f"{where}: the prompt is blank: fill it in or delete the row")
         seed = _seed(fields[seeds], where) if seeds is not None else int(fixed or 0)
-        rows.append(Prompt(case, fields[prompts], seed, _label(fields[named], where) if named is not None else ""))
+        label = _label(fields[named], where) if named is not None else ""
+        rows.append(Prompt(case, fields[prompts], seed, label, fields[targets] if targets is not None else ""))
     return rows
 
 
@@ -173,15 +183,6 @@ def distinct(rows: Sequence[Prompt]) -> list[Prompt]:
     for row in rows:
         first.setdefault((row.prompt, row.seed), row)
     return list(first.values())
-
-
-def check_screened(prompt_set: PromptSet) -> None:
-    """Raise a UserError for a prompt set that may not be drawn without the screen for minors and real people."""
-    if prompt_set.sensitive:
-        raise UserError(
-            f"prompt set '{prompt_set.name}' is sensitive, so it must be screened for minors and real people before "
-            "any image, and that screen is not built yet: take it out of the audit"
-        )
 
 
 def _same_label(prompt_set: PromptSet, row: Prompt, label: str) -> Prompt:

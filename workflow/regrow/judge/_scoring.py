@@ -1,20 +1,17 @@
-"""What the stages that judge have in common: keys of scores, batches of pictures, and rows that leave nothing open."""
+"""What the stages that judge have in common: keys of scores, and rows that leave nothing open."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from PIL import Image, UnidentifiedImageError
 
 from regrow import __version__
 from regrow.errors import UserError, nearest
@@ -22,7 +19,6 @@ from regrow.images.index import Index
 from regrow.images.prompts import same_text
 
 if TYPE_CHECKING:
-    from regrow.images.store import StoredImage
     from regrow.judges import JudgeProtocol
 
 ARROW = {
@@ -54,18 +50,6 @@ def check_labels(protocol: JudgeProtocol, index: Index) -> None:
     for label in sorted({row["label"] for row in index.rows}):
         if same_text(label) not in keys:
             raise UserError(f"the judge in {protocol.folder} has no label {ascii(label)}: {nearest(label, known)}")
-
-
-def batches(images: Iterator[StoredImage], size: int) -> Iterator[list[Image.Image]]:
-    """Yield images of the store as RGB pictures, some at once.
-
-    Raises
-    ------
-    UserError
-        Bytes that are no picture.
-    """
-    while part := list(islice(images, size)):
-        yield [_decode(image) for image in part]
 
 
 def checked(rows: list[dict[str, Any]], expected: int, protocol: JudgeProtocol) -> list[dict[str, Any]]:
@@ -120,13 +104,3 @@ def scores_folder(store: Path, name: str) -> Path:
 
 def _items(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _decode(image: StoredImage) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(image.png)).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for bad PNG
-        raise UserError(
-            f"the image {image.key[:12]} of the store cannot be decoded ({error}): delete its shard and run "
-            "`snakemake --forcerun generate_images`"
-        ) from error

@@ -23,6 +23,7 @@ from regrow.plan.needs import RecordNeed as RecordNeed
 from regrow.plan.needs import ScoreNeed as ScoreNeed
 from regrow.plan.not_yet import Kind, reasons
 from regrow.plan.tables import table_module, table_names
+from regrow.plan.unavailable import leave_unavailable
 
 KINDS = set(get_args(Concept.model_fields["kind"].annotation))
 
@@ -43,7 +44,7 @@ class Audit:
     listed_published, listed_attacks : list of str
         The same with what nothing can make yet.
     unmade : dict
-        What the audit lists and nothing can make yet: tables, published models and attacks, each with the reason.
+        What the audit lists and cannot have: tables, published models, attacks and prompt sets, with the reason.
     counts : dict
         Images per model by prompt set; other prompt sets are not used.
     level : float
@@ -65,8 +66,8 @@ class Audit:
         self.attacks = [name for name in audit.attacks if name not in self.unmade["attacks"]]
         self.tables = [name for name in audit.tables if name not in self.unmade["tables"]]
         self.concepts, self.oracles = list(audit.concepts), list(audit.oracles)
-        self.counts = dict(audit.counts)
-        self.level = config.params.make_table.level
+        self.counts, self.level = dict(audit.counts), config.params.make_table.level
+        self.unmade["prompt_sets"] = leave_unavailable(self)
 
     @classmethod
     def current(cls, audit: str | None = None, rehearsal: bool = False) -> "Audit":
@@ -177,7 +178,8 @@ class Audit:
 
     def not_made(self) -> dict[str, str]:
         """Return, in words, every table and model that some list names and that does not exist, with the reason."""
-        found = {f"table {table}": reason for table, reason in self.unmade["tables"].items()}
+        found = {f"prompt set {name}": reason for name, reason in self.unmade["prompt_sets"].items()}
+        found |= {f"table {table}": reason for table, reason in self.unmade["tables"].items()}
         for view in self.views:
             found |= view.unmade["published"]
             for (_, published, attack), reason in view.blanks().items():
@@ -261,10 +263,8 @@ class Audit:
     @remembered
     def completers(self, published: str) -> list[str]:
         """Return the completers that the audit's attacks use on a published model, in their order."""
-        named = (
-            self.entry(attack).get("completer") for attack in self.attacks if self.applies(published, attack) is None
-        )
-        return list(dict.fromkeys(name for name in named if name))
+        able = (attack for attack in self.attacks if self.applies(published, attack) is None)
+        return list(dict.fromkeys(name for attack in able if (name := self.entry(attack).get("completer"))))
 
     @remembered
     def needs(self, table: str) -> list[Need]:
@@ -273,8 +273,7 @@ class Audit:
 
     def fetched_part(self, path: str) -> str | None:
         """Return the part of the world that fetch_world puts at a path of the world file, or None."""
-        folder = paths.fetched(self.source).parent
-        return next((part for part in self.world.fetch if Path(path) == folder / part), None)
+        return next((part for part in self.world.fetch if Path(path) == paths.fetched(self.source).parent / part), None)
 
     def fetched_prompts(self, prompt_set: str) -> str | None:
         """Return the part of the world that fetch_prompts puts where a prompt set has its file, or None."""

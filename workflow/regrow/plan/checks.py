@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 
-from regrow.concepts import check_auditable
 from regrow.errors import UserError, nearest
 from regrow.images.csv_rows import same_text
-from regrow.images.prompts import check_screened
+from regrow.images.screen.packs import check_pack
 from regrow.places import data_path, shown
 from regrow.plan.audit import Audit
-from regrow.plan.judges import declared, settings_of_judge
-from regrow.plan.labels import check_labels
+from regrow.plan.judges import declared
+from regrow.plan.labels import check_labels, labels_of
 from regrow.plan.not_yet import reasons
+from regrow.plan.references import reference_name
+from regrow.plan.screening import check_shared_screen, check_some_drawn
 from regrow.plan.tables import reported_file, table_names
 
 
@@ -36,11 +37,13 @@ def check_audit(audit: Audit) -> None:
     for table in audit.tables:
         if (reported := reported_file(table)) is not None and not reported.is_file():
             raise UserError(f"there is no {shown(reported)}, which {table} compares with: restore it")
+        _check_needs(audit, table)
     wanted = audit.wanted_cells
     for prompt_set, concept in dict.fromkeys((cell.prompt_set, cell.concept) for cell in wanted):
         _check_label(audit, prompt_set, concept)
     for prompt_set, group in dict.fromkeys((cell.prompt_set, cell.group) for cell in wanted):
         check_labels(audit, prompt_set, group)
+        check_some_drawn(audit, prompt_set, group)
 
 
 def _check_selections(audit: Audit, where: str) -> None:
@@ -94,7 +97,7 @@ def _check_concepts(audit: Audit, where: str) -> None:
                 f"the concept packs '{concept}' and '{twins[0]}' differ only by case, which some file systems "
                 "ignore: rename one"
             )
-        check_auditable(audit.pack(concept), audit.pack_folder(concept) / "concept.yaml")
+        check_pack(audit.pack(concept), audit.pack_folder(concept) / "concept.yaml")
 
 
 def _check_ladder(audit: Audit) -> None:
@@ -111,16 +114,19 @@ def _check_ladder(audit: Audit) -> None:
         raise UserError(
             f"params: ablate_mask_knowledge.other is '{settings.other}', which is audited: name a concept that is not"
         )
+    check_pack(audit.pack(settings.other), audit.pack_folder(settings.other) / "concept.yaml")
 
 
 def _check_prompt_set(audit: Audit, name: str) -> None:
     settings, where = audit.world.prompt_sets[name], f"prompt set '{name}' of world '{audit.world_name}'"
-    check_screened(settings)
+    check_shared_screen(audit, name)
     if settings.labels == "none" and settings.balance != "none":
         raise UserError(f"{where}: rows without labels cannot be balanced over labels: set balance to none")
     if not settings.judges:
         raise UserError(f"{where}: no judge sees its images: name some")
     _known(settings.judges, audit.world.judges, "judge", where)
+    for judge in settings.judges:
+        reference_name(audit, judge)
     origin = audit.fetched_prompts(name)
     if origin and settings.labels != "none" and not audit.world.fetch_prompts[origin].labels:
         raise UserError(
@@ -136,10 +142,17 @@ def _check_label(audit: Audit, prompt_set: str, concept: str) -> None:
     if audit.world.prompt_sets[prompt_set].labels != "concept" or label is None:
         return
     for judge in audit.judges(prompt_set, concept):
-        labels = settings_of_judge(audit.world, judge).get("labels")
-        if isinstance(labels, list) and same_text(label) not in map(same_text, map(str, labels)):
+        labels = labels_of(audit, judge)
+        if labels and same_text(label) not in map(same_text, labels):
             pack = audit.pack_folder(concept) / "concept.yaml"
-            raise UserError(f"{pack}: unknown label '{label}' of judge '{judge}': {nearest(label, map(str, labels))}")
+            raise UserError(f"{pack}: unknown label '{label}' of judge '{judge}': {nearest(label, labels)}")
+
+
+def _check_needs(audit: Audit, table: str) -> None:
+    try:
+        audit.needs(table)
+    except UserError as error:
+        raise UserError(f"audit '{audit.name}', table {table}: {error}") from error
 
 
 def _known(words: Iterable[str], valid: Iterable[str], what: str, where: str) -> None:

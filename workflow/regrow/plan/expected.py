@@ -8,7 +8,7 @@ from regrow.images.prompts import Prompt
 
 def expected_rows(origin: PromptOrigin) -> list[Prompt]:
     """Return rows of a file's labels and counts; their prompts are placeholders, which nothing may draw."""
-    labels = origin.labels or {"": (origin.rows, origin.distinct)}
+    labels = origin.labels or {"": (origin.rows, origin.distinct or origin.rows)}
     case = count()
     return [
         Prompt(next(case), f"{label} {number % distinct}", 0, label)

@@ -26,6 +26,7 @@ class FetchWiring:
         """Return what fetch_prompts is told: where a file comes from, and which columns are read of it."""
         return {
             "origins": lambda wildcards: json.dumps({wildcards.name: stated(self.world.fetch_prompts[wildcards.name])}),
+            "lock": f"config/locks/{self.audit.source}.json",
             "sets": lambda wildcards: json.dumps(self._sets(wildcards.name)),
             "code": self._wiring.code("fetch_prompts"),
         }

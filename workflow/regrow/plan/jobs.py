@@ -11,10 +11,11 @@ from regrow.images.prompts import Prompt, distinct, read_prompts, select_rows
 from regrow.places import data_path
 from regrow.plan import paths
 from regrow.plan.addresses import ANY, SHARED_GROUP, Cell
-from regrow.plan.audit import Audit, EvaluationNeed, ImageNeed, Need, RecordNeed
+from regrow.plan.audit import Audit, EvaluationNeed, ImageNeed, Need, RecordNeed, ScoreNeed
 from regrow.plan.expected import expected_rows
 from regrow.plan.judges import declared
 from regrow.plan.memory import remembered
+from regrow.plan.references import fetched_references
 from regrow.plan.tables import has_figure
 
 
@@ -72,7 +73,7 @@ def job_argument(audit: Audit, job: Job) -> dict[str, Any]:
         "audit": audit.name,
         "group": job.group,
         "part": job.part,
-        "prompt_set": prompt_settings(audit, job.prompt_set),
+        "prompt_set": {**prompt_settings(audit, job.prompt_set), "judges": []},  # who looks at an image changes none
         "first": job.first,
         "last": job.last,
         "cells": [
@@ -218,11 +219,12 @@ def report_of(audit: Audit) -> Path:
 
 def fetched_of(audit: Audit, prompt_sets: Iterable[str] | None = None) -> list[Path]:
     """Return what is fetched for an audit, or for some prompt sets: one output of each job."""
-    names = dict.fromkeys(
-        audit.fetched_prompts(name) for name in (audit.counts if prompt_sets is None else prompt_sets)
-    )
+    asked = list(audit.counts if prompt_sets is None else prompt_sets)
+    names = dict.fromkeys(audit.fetched_prompts(name) for name in asked)
     prompts = [paths.fetched_prompts(audit.source, name) for name in names if name is not None]
-    return [*prompts, *([paths.fetched(audit.source)] if audit.world.fetch else [])]
+    needs = (need for table in audit.tables for need in audit.needs(table) if isinstance(need, ScoreNeed))
+    judges = dict.fromkeys(need.judge for need in needs if need.cell.prompt_set in asked)
+    return [*prompts, *fetched_references(audit, judges), *([paths.fetched(audit.source)] if audit.world.fetch else [])]
 
 
 def concepts_of(audit: Audit) -> list[str]:

@@ -1,5 +1,6 @@
 """What a judge declares: its folder, its type's module, its columns, whether it judges images or sets, its labels."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,18 @@ def settings_of_judge(world: WorldFile, judge: str) -> dict[str, Any]:
     if not (folder / "judge.yaml").is_file() and (origin := world.fetch.get(folder.name)):
         return dict(origin.judge)
     return read_yaml(folder / "judge.yaml")
+
+
+def classifier_beside(world: WorldFile, judge: str) -> Path | None:
+    """Return the folder of the classifier whose features a judge takes, or None."""
+    named = settings_of_judge(world, judge).get("classifier")
+    return None if named is None else Path(os.path.normpath(judge_folder(world, judge) / str(named)))
+
+
+def reference_of(world: WorldFile, judge: str) -> Path | None:
+    """Return the file that a judge of sets compares with, or None."""
+    named = settings_of_judge(world, judge).get("reference")
+    return None if named is None else Path(str(named))
 
 
 def declared(world: WorldFile, judge: str, name: str) -> Any:

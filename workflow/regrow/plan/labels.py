@@ -7,6 +7,7 @@ from regrow.plan.addresses import ANY, SHARED_GROUP
 from regrow.plan.audit import Audit
 from regrow.plan.jobs import prompt_file, rows_of
 from regrow.plan.judges import judge_folder, judge_module, settings_of_judge
+from regrow.plan.memory import remembered
 
 
 def check_labels(audit: Audit, prompt_set: str, group: str) -> None:
@@ -21,7 +22,7 @@ def check_labels(audit: Audit, prompt_set: str, group: str) -> None:
     if audit.world.prompt_sets[prompt_set].labels == "none":
         return
     for judge in audit.judges(prompt_set, ANY if group == SHARED_GROUP else group):
-        known = _labels_of(audit, judge)
+        known = labels_of(audit, judge)
         keys = {same_text(label) for label in known}
         for row in rows:
             if known and same_text(row.label) not in keys:
@@ -31,7 +32,8 @@ def check_labels(audit: Audit, prompt_set: str, group: str) -> None:
                 )
 
 
-def _labels_of(audit: Audit, judge: str) -> list[str]:
+@remembered
+def labels_of(audit: Audit, judge: str) -> list[str]:
     """Return the labels of a judge, none for one that tells none; those of published weights come with torchvision."""
     settings = settings_of_judge(audit.world, judge)
     if isinstance(own := settings.get("labels"), list):

@@ -13,7 +13,7 @@ def remembered(method: Method) -> Method:
     @wraps(method)
     def once(self: Any, *arguments: Any) -> Any:
         known = self.__dict__.setdefault("_remembered", {})
-        key = (method.__name__, *arguments)
+        key = (method, *arguments)  # not its name, which two modules may use
         if key not in known:
             known[key] = method(self, *arguments)
         return known[key]

@@ -15,6 +15,16 @@ def fetched_prompts(world: str, name: str) -> Path:
     return RESULTS / world / "fetch_prompts" / f"{name}.csv"
 
 
+def fetched_reference(world: str, reference: str) -> Path:
+    """Return the list of photographs of fetch_reference."""
+    return RESULTS / world / "fetch_reference" / reference / "photographs.json"
+
+
+def measured_reference(world: str, judge: str, reference: str) -> Path:
+    """Return what a judge of sets compares with; its judge.yaml names this very file."""
+    return RESULTS / world / "measure_reference" / judge / f"{reference}.safetensors"
+
+
 def index_world(world: str) -> Path:
     """Return world.json."""
     return RESULTS / world / "index_world/world.json"

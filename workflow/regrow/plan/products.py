@@ -6,6 +6,7 @@ from pathlib import Path
 from regrow.plan import jobs, paths
 from regrow.plan.addresses import ERASED, Model
 from regrow.plan.audit import Audit, EvaluationNeed, RecordNeed
+from regrow.plan.memory import remembered
 
 
 def products_of(audit: Audit, tables: Sequence[str] | None = None) -> list[Path]:
@@ -14,7 +15,12 @@ def products_of(audit: Audit, tables: Sequence[str] | None = None) -> list[Path]
     They are targets of a run beside the report: a job that fails takes its file away, and Snakemake makes a missing
     file again only if something asks for it, not if all that was made of it looks up to date.
     """
-    return list(dict.fromkeys(_products(audit, tuple(audit.tables if tables is None else tables))))
+    return _products_of(audit, tuple(audit.tables if tables is None else tables))
+
+
+@remembered
+def _products_of(audit: Audit, tables: tuple[str, ...]) -> list[Path]:
+    return list(dict.fromkeys(_products(audit, tables)))
 
 
 def _products(audit: Audit, tables: tuple[str, ...]) -> Iterator[Path]:
@@ -28,7 +34,7 @@ def _products(audit: Audit, tables: tuple[str, ...]) -> Iterator[Path]:
         elif completer := model.path and audit.entry(model.attack).get("completer"):
             yield paths.completed(world, model.published, completer, model.concept)
     for need in _evaluations(audit, tables):
-        if need.stage == "evaluate_recovery" and need.completer:
+        if need.stage in ("evaluate_recovery", "evaluate_inference") and need.completer:
             yield paths.completed(world, need.published, need.completer, need.concept)
         if need.stage == "ablate_mask_knowledge" and need.completer:
             yield from jobs.ladder_completed(audit, need.published, need.completer, need.concept)

@@ -36,9 +36,18 @@ def settings_of(audit: Audit, model: Model) -> dict[str, Any]:
 
 
 def completer_of(audit: Audit, attack: str) -> dict[str, Any] | None:
-    """Return the completer of an attack with its options, or None."""
+    """Return the completer of an attack with its options, and how it tells what is missing, or None."""
     name = audit.entry(attack).get("completer")
-    return _entry(name, audit.params.complete_weights[name]) if name else None
+    if not name:
+        return None
+    mask = mask_of(audit, name)
+    return {**_entry(name, audit.params.complete_weights[name]), **({"mask": mask} if mask else {})}
+
+
+def mask_of(audit: Audit, completer: str) -> dict[str, Any] | None:
+    """Return how a completer tells what is missing, None where it takes exact zeros."""
+    name = audit.params.complete_weights[completer].get("mask")
+    return _entry(name, audit.params.infer_mask[name]) if name else None
 
 
 def check_record(record: Mapping[str, Any], expected: Mapping[str, Any], path: Path) -> None:

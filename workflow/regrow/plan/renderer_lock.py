@@ -11,8 +11,8 @@ from regrow.errors import UserError
 from regrow.io.files import read_json, write_json
 
 RENDERER = "regrow.images.renderer"
-# What draws: the pipeline, the deltas that are put into it, the sampling.
-DRAWS = (RENDERER, "regrow.model.pipelines", "regrow.model.deltas")
+# What draws: the pipeline and how it is loaded, the deltas that are put into it, the sampling, what float32 means.
+DRAWS = (RENDERER, "regrow.images.loading", "regrow.model.pipelines", "regrow.model.deltas", "regrow.arithmetic")
 
 
 def lock_path() -> Path:

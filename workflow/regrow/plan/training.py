@@ -79,10 +79,11 @@ class TrainingWiring:
         return found
 
     def concepts(self, wildcards: Any) -> list[str]:
-        """Return the concepts that are tried: those that are named, or all but those of the sweep."""
+        """Return the concepts that are tried: those that are named, or all objects but those of the sweep."""
         packs = sorted(path.parent.name for path in data_path(self.audit.world.concepts).glob("*/concept.yaml"))
+        objects = (name for name in packs if self.audit.pack(name).kind == "object")
         swept = set(self.settings.sweep.concepts)
-        return self.trials(wildcards).concepts or [name for name in packs if name not in swept]
+        return self.trials(wildcards).concepts or [name for name in objects if name not in swept]
 
     def packs(self, wildcards: Any) -> list[Path]:
         """Return the files of the packs that are tried."""

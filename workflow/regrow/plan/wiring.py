@@ -17,9 +17,10 @@ from regrow.plan import jobs, paths
 from regrow.plan.audit import Audit, ImageNeed, RecordNeed, ScoreNeed
 from regrow.plan.checks import check_audit
 from regrow.plan.digests import digest_of, origin_digest, settings_digest
-from regrow.plan.judges import judge_folder, judge_module
+from regrow.plan.judges import judge_folder, judge_module, reference_of
 from regrow.plan.not_yet import FILE
-from regrow.plan.records import completer_of, settings_of
+from regrow.plan.records import completer_of, mask_of, settings_of
+from regrow.plan.references import judge_digest, own_files
 from regrow.plan.tables import module_name, reported_file
 
 DIGESTS = Path(".snakemake/regrow/digests.json")
@@ -135,6 +136,19 @@ class Wiring:
         """Return the completer of an attack with its options, for the attack's record."""
         return {"completer": lambda wildcards: json.dumps(completer_of(self.audit, wildcards.attack))}
 
+    def mask_params(self) -> dict[str, Function]:
+        """Return how a completer tells what is missing, and the code of that; both empty for exact zeros."""
+
+        def mask(wildcards: Any) -> Mapping[str, Any]:
+            return mask_of(self.audit, wildcards.completer) or {}
+
+        return {
+            "mask": lambda wildcards: json.dumps(mask(wildcards)) if mask(wildcards) else "",
+            "mask_code": lambda wildcards: (
+                code_digest(f"regrow.infer.{mask(wildcards)['method']}") if mask(wildcards) else ""
+            ),
+        }
+
     def word(self, wildcards: Any) -> str:
         """Return the concept's word for an attack that is told it, else nothing."""
         return self.audit.pack(wildcards.concept).label if "word" in self.audit.knowledge(wildcards.attack) else ""
@@ -193,9 +207,11 @@ class Wiring:
 
     def _prompts_digest(self, prompt_set: str, group: str) -> str:
         """Return a digest of a file of prompts: of its contents, or of the ones that fetch_prompts will bring."""
-        origin = self.audit.fetched_prompts(prompt_set)
-        if origin is not None:
-            return digest_of([self.world.fetch_prompts[origin].sha256])
+        name = self.audit.fetched_prompts(prompt_set)
+        if name is not None:
+            origin = self.world.fetch_prompts[name]
+            pinned = origin.sha256 if origin.is_used_as_it_is else None
+            return digest_of([pinned]) if pinned else origin_digest(origin)
         return self.digest(jobs.prompt_file(self.audit, prompt_set, group))
 
     def judge(self, wildcards: Any) -> Path:
@@ -203,20 +219,23 @@ class Wiring:
         return judge_folder(self.world, wildcards.judge)
 
     def judge_files(self, wildcards: Any) -> list[Path]:
-        """Return the files of a judge."""
-        if self.audit.fetched_part(self.world.judges[wildcards.judge]):
-            return [paths.fetched(self.audit.source)]
-        return list_files(self.judge(wildcards))
+        """Return the files of a judge, but for what it compares with."""
+        return own_files(self.audit, wildcards.judge)
 
-    def _protocol(self, wildcards: Any) -> str:
-        part = self.audit.fetched_part(self.world.judges[wildcards.judge])
-        return origin_digest(self.world.fetch[part]) if part else self.digest(self.judge(wildcards))
+    def judge_reference(self, wildcards: Any) -> list[Path]:
+        """Return what a judge of sets compares with, where it does."""
+        reference = reference_of(self.world, wildcards.judge)
+        return [reference] if reference else []
+
+    def protocol_of_judge(self, wildcards: Any) -> str:
+        """Return a digest of a judge's folder, or of where it is fetched from, and of whatever else it reads."""
+        return judge_digest(self.audit, wildcards.judge, self.digest)
 
     def judge_params(self, stage: str) -> dict[str, Function]:
         """Return the folder of a judge, a digest of what is in it, and the code of its type."""
         return {
             "judge": lambda wildcards: self.judge(wildcards).as_posix(),
-            "protocol": self._protocol,
+            "protocol": self.protocol_of_judge,
             "code": lambda wildcards: self.code(stage, self._judge_module(wildcards.judge)),
         }
 

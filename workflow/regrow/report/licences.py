@@ -26,9 +26,10 @@ def licence_lines(world: WorldFile, prompt_sets: Iterable[str] | None = None) ->
         lines.append(("what the repository brings", world.concepts.rpartition("/")[0], world.licence))
     for part, origin in world.fetch.items():
         what = "the model" if part == "pipeline" else f"the judge '{part}'"
-        lines.append((what, origin.repo or str(origin.url).removeprefix("https://"), origin.licence))
+        package = f"the package {origin.package}" if origin.package else None
+        lines.append((what, origin.repo or package or str(origin.url).removeprefix("https://"), origin.licence))
     used = None if prompt_sets is None else {world.prompt_sets[name].file for name in prompt_sets}
     for name, prompts in world.fetch_prompts.items():
         if used is None or any(file.endswith(f"/{name}.csv") for file in used):
-            lines.append((f"the prompts '{name}'", f"{prompts.repo}, {prompts.path}", prompts.licence))
+            lines.append((f"the prompts '{name}'", f"{prompts.repo}, {prompts.place}", prompts.licence))
     return lines

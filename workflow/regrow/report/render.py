@@ -28,6 +28,7 @@ from regrow.report.provenance import (
     prompt_lines,
     telling_zeros,
 )
+from regrow.report.screened import screened_lines
 from regrow.report.times import PAPER, time_lines
 from regrow.report.verdict import RULE, Accuracy, Kind, Verdict, verdicts
 from regrow.report.words import GLOSSARY
@@ -88,6 +89,7 @@ def _context(audit: Audit) -> dict[str, Any]:
         "published": judged,
         "tokens": world.tokens,
         "prompts": prompt_lines(audit),
+        "screened": screened_lines(audit),
         "times": time_lines(audit, list(asked_models(audit))),
         "paper_time": PAPER,
         "device": audit.params.device,

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from regrow.errors import UserError
 from regrow.images.prompts import PromptSet, read_prompts, select_rows
+from regrow.images.screen.apply import check_rows_left, lists_for, screen_rows
 from regrow.io.files import write_text
 from regrow.methods import load_method, parse_options
 from regrow.model.published import load_published
@@ -60,7 +61,7 @@ def run(
     label : str
         What a judge calls the concept: it selects rows, and the attack sees no more of the concept's pack than these.
     n : int
-        Rows of the prompt set to start from.
+        Rows of the prompt set to start from; of a sensitive one, those of them that pass the screen.
     work : Path
         Scratch folder.
     device : str
@@ -86,7 +87,9 @@ def run(
             f"attack_prompts: the prompt set is not one ({error.errors()[0]['msg']}): mend the world file"
         ) from error
     named = chosen.model_copy(update={"file": prompts.as_posix()})  # for errors
-    rows = select_rows(named, read_prompts(prompts, chosen), label, n)
+    screened = screen_rows(select_rows(named, read_prompts(prompts, chosen), label, n), lists_for(chosen))
+    check_rows_left(screened, named, f"the first {n}")
+    rows = screened.rows
     published = load_published(index, model, device, word_for(attack, module, word))
     learned: list[str] = getattr(module, method)(published, rows, parsed, Work(work, device))
     if len(learned) != len(rows):

@@ -16,11 +16,10 @@ import torch
 from torch import Tensor
 
 from regrow.arithmetic import full_float32
-from regrow.complete._mask import infer_mask
 from regrow.completion import Completion, complete_matrix
 from regrow.errors import UserError
 from regrow.io.parquet import write_table
-from regrow.methods import MethodOptions, parse_options
+from regrow.methods import MethodOptions, load_method, parse_options
 from regrow.model.completed import Completed, write_completed
 from regrow.model.published import read_published, require_ffn2
 from regrow.model.zeros import count_zeros
@@ -40,14 +39,22 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    model: Path, method: str, options: dict[str, Any], out: Path, trace_out: Path, seed: int, device: str, jobs: int
+    model: Path,
+    method: str,
+    options: dict[str, Any],
+    out: Path,
+    trace_out: Path,
+    seed: int,
+    device: str,
+    jobs: int,
+    mask: dict[str, Any] | None = None,
 ) -> None:
     """Complete every FFN2 matrix of a published model.
 
     Parameters
     ----------
     model : Path
-        The published delta. Its pruned entries are taken to be its exact zeros.
+        The published delta.
     method : str
         A completer, a file of regrow/complete.
     options : dict
@@ -63,11 +70,14 @@ def run(
         Where to compute, e.g. cpu or cuda.
     jobs : int
         Layers completed at the same time, on cpu only; each uses one core.
+    mask : dict, optional
+        An entry of infer_mask (name, method and options): what tells the pruned entries. Without it they are taken to
+        be the exact zeros.
 
     Raises
     ------
     UserError
-        No FFN2 weight in the model, no pruned entry in any, a matrix that the completer refuses.
+        No FFN2 weight in the model, no exact zero in any where these are the mask, a matrix that the completer refuses.
     """
     if jobs < 1:
         raise UserError(f"complete_weights needs at least 1 job, but got {jobs}: give a positive number")
@@ -75,12 +85,16 @@ def run(
     published = read_published(model)
     require_ffn2(published, model)
     weights = published.ffn2
-    masks = {name: infer_mask(weight).missing for name, weight in weights.items()}
-    if not any(mask.any() for mask in masks.values()):
-        raise UserError(
-            f"{model} has no pruned entries (no FFN2 weight is exactly 0), so there is nothing to complete: "
-            "give a pruned model, or leave out the attacks that complete it"
-        )
+    infer = mask or {"name": "zeros", "method": "zeros"}
+    masks = _infer(weights, infer)
+    if not any(missing.any() for missing in masks.values()):
+        if infer["method"] != "zeros":  # an attacker who finds nothing leaves the model as it is
+            log.warning("%s: mask '%s' takes nothing for pruned", model, infer["name"])
+        else:
+            raise UserError(
+                f"{model} has no pruned entries (no FFN2 weight is exactly 0), so there is nothing to complete: "
+                "give a pruned model, or leave out the attacks that complete it"
+            )
     zeros = count_zeros(weights.values())
     signs = {name: note for name, weight in weights.items() if (note := _sign_note(weight))}
     if zeros.tell_signs:
@@ -114,7 +128,8 @@ def run(
     header = {
         "completer": {"method": method, **parsed.model_dump(mode="json")},
         "seed": seed,
-        "mask": {"method": "zeros", "zeros": zeros.total, "negative": zeros.negative},
+        "mask": mask,
+        "zeros": {"ffn2": zeros.total, "negative": zeros.negative},
     }
     names = list(weights)
     for read in (weights, published.tensors):  # writing takes as much memory again as what is written
@@ -134,6 +149,13 @@ def run(
         for name, note in signs.items()
     ]
     write_table(trace_out, pa.Table.from_pylist(steps, schema=TRACE), {"model": published.digest, **header})
+
+
+def _infer(weights: dict[str, Tensor], mask: dict[str, Any]) -> dict[str, Tensor]:
+    options = {key: value for key, value in mask.items() if key not in ("name", "method")}
+    parsed = parse_options("infer_mask", mask["method"], options)
+    found: dict[str, Tensor] = getattr(load_method("infer_mask", mask["method"]), mask["method"])(weights, parsed)
+    return found
 
 
 def _complete(

@@ -74,6 +74,7 @@ def run(
     metadata: dict[str, Any] = {
         **origin(index, weights),
         "completer": header.get("completer"),
+        "mask": header.get("mask"),
         "seed": header.get("seed"),
         "meaning": recovered.meaning,
         "k": sorted({*k, 1.0}),

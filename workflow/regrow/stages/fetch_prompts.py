@@ -1,7 +1,6 @@
-"""Stage `fetch_prompts`: a file of prompts that nobody may ship, by repository, commit and SHA-256."""
+"""Stage `fetch_prompts`: prompt sets that nobody may ship, by repository, commit and SHA-256; or a table of them."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,44 +9,63 @@ from rich.console import Console
 from rich.table import Table
 
 from regrow.config.errors import validate
+from regrow.config.files import WorldFile
 from regrow.config.origins import PromptOrigin
+from regrow.config.reader import read_yaml
 from regrow.errors import UserError, nearest
-from regrow.fetch.hub import Remote, download, github_file, hub_file, local_copy
+from regrow.fetch.locks import Lock
+from regrow.fetch.prompt_files import fetch_prompt_set, is_right, why_missing
 from regrow.images.prompts import Prompt, PromptSet, distinct, read_prompts
-from regrow.io.files import file_digest, write_then_rename
+from regrow.places import ROOT
+from regrow.plan import paths
 
 log = logging.getLogger(__name__)
 
+WORLDS, LOCKS = ROOT / "config/worlds", Path("config/locks")
+
 
 def run(
-    origins: dict[str, Any],
+    origins: dict[str, Any] | None,
     names: list[str],
-    folder: Path,
+    folder: Path | None,
     sets: dict[str, Any] | None = None,
     check: bool | None = None,
+    lock: Path | None = None,
+    world: str | None = None,
 ) -> None:
-    """Fetch files of prompts into a folder, or say what is there.
+    """Fetch prompt sets into a folder, or say what is there.
 
     Parameters
     ----------
-    origins : dict
+    origins : dict or None
         The section `fetch_prompts` of the world file: name by name an origin; see
-        `regrow.config.origins.PromptOrigin`.
+        `regrow.config.origins.PromptOrigin`. Without it, that of `world`.
     names : list of str
-        Which of them; none stands for all.
-    folder : Path
+        Which of them; none stands for all that are given to this user.
+    folder : Path or None
         Where NAME.csv is put.
     sets : dict
         Prompt sets of the world that read the files, by name; see `regrow.images.prompts.PromptSet`. Each file is read
         as they read it and its rows counted, so that a wrong column or count is told before any model is made.
     check : bool
         Print a table of what is there, and fetch nothing.
+    lock : Path
+        config/locks/{world}.json, where digests go that nobody knew beforehand.
+    world : str
+        A file of config/worlds, in place of origins, folder and lock; to check, all worlds where none is named.
 
     Raises
     ------
     UserError
         An unknown name, a failed download, or a file that is not the pinned one or has other columns or counts.
     """
+    if origins is None:
+        for name in _worlds(world, bool(check)):
+            file = WorldFile.model_validate(read_yaml(WORLDS / f"{name}.yaml"))
+            stated = {part: origin.model_dump() for part, origin in file.fetch_prompts.items()}
+            own = paths.fetched_prompts(name, "x").parent
+            run(stated, names, folder or own, check=check, lock=lock or LOCKS / f"{name}.json", world=name)
+        return
     for name in names:
         if name not in origins:
             raise UserError(f"the world has no prompts '{name}' to fetch: {nearest(name, origins)}")
@@ -56,37 +74,33 @@ def run(
         for name, origin in origins.items()
         if not names or name in names
     }
+    if folder is None:
+        raise UserError("fetch_prompts is told origins and no folder to put the files into: give --folder")
+    known = Lock(lock or folder / "lock.json")
     if check:
-        Console().print(table(chosen, folder))
+        Console().print(table(chosen, folder, known, f"of world {world}" if world else f"in {folder}"))
         return
     for name, origin in chosen.items():
-        fetch(origin, folder / f"{name}.csv")
+        path = folder / f"{name}.csv"
+        if reason := why_missing(origin, path):
+            if name in names:
+                raise UserError(f"the prompts '{name}' are not given to everybody: {reason}")
+            log.warning("left out: the prompts '%s' are not given to everybody: %s", name, reason)
+            continue
+        fetch_prompt_set(origin, path, known)
         for settings in (sets or {}).values():
-            check_rows(origin, folder / f"{name}.csv", PromptSet.model_validate(settings))
+            check_rows(origin, path, PromptSet.model_validate(settings))
 
 
-def fetch(origin: PromptOrigin, out: Path) -> None:
-    """Fetch one file of prompts; one that is there and right is not asked for again."""
-    if out.is_file() and file_digest(out) == origin.sha256:
-        return
-    remote = _remote(origin)
-
-    def write(temporary: Path) -> None:
-        incoming = out.with_name(f".{out.name}.new")
-        if (copy := local_copy(remote)) is not None:
-            log.info("%s is taken from %s", remote, copy)
-            incoming.write_bytes(copy.read_bytes())
-        else:
-            download(remote, incoming)
-        os.replace(incoming, temporary)
-        if (digest := file_digest(temporary)) != origin.sha256:
-            raise UserError(
-                f"{origin.path} of {origin.repo} is {digest[:12]}, where the world file pins {origin.sha256[:12]}: it "
-                "is damaged or another file; run the same command again, or take the copy away"
-            )
-
-    write_then_rename(out, write)
-    log.info("%s: %d rows of %s (%s)", out, origin.rows, origin.repo, origin.licence)
+def _worlds(world: str | None, check: bool) -> list[str]:
+    """Return the worlds that are meant and fetch prompts."""
+    known = sorted(path.stem for path in WORLDS.glob("*.yaml"))
+    if world is None and not check:
+        raise UserError("fetch_prompts needs a world whose prompts to fetch: give --world, or --check to see them all")
+    if world is not None and world not in known:
+        raise UserError(f"unknown world '{world}': {nearest(world, known)}")
+    chosen = [name for name in known if world in (None, name)]
+    return [name for name in chosen if read_yaml(WORLDS / f"{name}.yaml").get("fetch_prompts")]
 
 
 def check_rows(origin: PromptOrigin, path: Path, prompt_set: PromptSet) -> None:
@@ -98,7 +112,9 @@ def check_rows(origin: PromptOrigin, path: Path, prompt_set: PromptSet) -> None:
         Other columns, other counts, or labels in another order.
     """
     rows = read_prompts(path, prompt_set)
-    found: dict[str, Any] = {"rows": len(rows), "distinct": len(distinct(rows))}
+    found: dict[str, Any] = {"rows": len(rows)}
+    if origin.distinct is not None:
+        found["distinct"] = len(distinct(rows))
     if prompt_set.labels != "none" and origin.labels:
         counts = _label_counts(rows)
         found |= {f"labels.{label}": counts.get(label, (0, 0)) for label in (*origin.labels, *counts)}
@@ -122,30 +138,34 @@ def _label_counts(rows: Sequence[Prompt]) -> dict[str, tuple[int, int]]:
     return {label: (len(found), len(distinct(found))) for label, found in chosen.items()}
 
 
-def table(origins: Mapping[str, PromptOrigin], folder: Path) -> Table:
-    """Return what is in the folder: rows, distinct rows and digest of each file beside what they should be."""
-    found = Table(title=f"Prompts in {folder}")
-    for column in ("prompts", "origin", "licence", "rows", "distinct", "state"):
+def table(origins: Mapping[str, PromptOrigin], folder: Path, lock: Lock, where: str) -> Table:
+    """Return a line per prompt set: whether it is there, its rows and licence, and how it is to be had."""
+    found = Table(title=f"Prompt sets {where}")
+    for column in ("set", "have", "rows", "licence", "how to get it"):
         found.add_column(column, overflow="fold")
     for name, origin in origins.items():
         path = folder / f"{name}.csv"
-        where = f"{origin.repo}@{origin.revision[:7]}"
-        found.add_row(name, where, origin.licence, *_counted(origin, path))
+        rows = f"{origin.rows}" if origin.distinct is None else f"{origin.rows}, {origin.distinct} distinct"
+        found.add_row(name, _have(origin, path, lock), rows, origin.licence, _how(origin, path))
     return found
 
 
-def _counted(origin: PromptOrigin, path: Path) -> tuple[str, str, str]:
+def _have(origin: PromptOrigin, path: Path, lock: Lock) -> str:
     if not path.is_file():
-        return str(origin.rows), str(origin.distinct), "not fetched"
-    if file_digest(path) != origin.sha256:
-        return "?", "?", "another file"
-    rows = read_prompts(path)
-    counts = len(rows), len(distinct(rows))
-    right = counts == (origin.rows, origin.distinct)
-    return str(counts[0]), str(counts[1]), "right" if right else "other counts than the world file says"
+        return "no"
+    if not is_right(origin, path, lock):
+        return "another file"
+    # Of one that is used as it is, columns are the prompt set's affair, which counts again before it is used.
+    rows = read_prompts(path, None if origin.labels else _UNLABELLED)
+    counts = (len(rows), origin.distinct and len(distinct(rows)))
+    return "yes" if counts == (origin.rows, origin.distinct) else f"with other counts, {counts[0]} and {counts[1]}"
 
 
-def _remote(origin: PromptOrigin) -> Remote:
-    if origin.host == "hub":
-        return hub_file(origin.repo, origin.revision, origin.path, data_set=True)
-    return github_file(origin.repo, origin.revision, origin.path)
+def _how(origin: PromptOrigin, path: Path) -> str:
+    where = f"{origin.repo}@{(origin.revision or 'newest')[:7]}, {origin.place}"
+    if reason := why_missing(origin, path):
+        return f"{reason}; {where}"
+    return f"a run fetches it, or `regrow fetch_prompts`; {where}"
+
+
+_UNLABELLED = PromptSet(name="unlabelled", scope="model", file="-", labels="none", sensitive=True)

@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from regrow import __version__
 from regrow.arithmetic import full_float32
-from regrow.concepts import check_auditable, read_concept
-from regrow.device import check_device
 from regrow.errors import UserError
 from regrow.images.index import write_index
-from regrow.images.job import CellJob, Job, prompt_file, read_job, rows_of
-from regrow.images.prompts import Prompt, check_screened, distinct
+from regrow.images.job import CellJob, Job, prompt_file, read_job, screened_rows
+from regrow.images.loading import load_pipeline
+from regrow.images.prompts import Prompt, distinct
 from regrow.images.renderer import LIBRARIES, RENDERER_VERSION, Numerics, Sampler, draw, image_key, provenance
 from regrow.images.store import ImageStore
 from regrow.io.files import file_digest
 from regrow.model.deltas import Delta, Swapper, read_delta
 from regrow.model.known_base import check_base
-from regrow.model.pipelines import load_base
 from regrow.model.records import read_record
 from regrow.preemption import EndAfterBatch
 from regrow.stages._batches import run_in_memory
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ANY = "any"  # the concept of the pretrained model that serves every concept
 MEND = "set generate_images.cpu_offload, attention_slicing or vae_tiling in the world's params, or use a larger device"
 
 
@@ -78,15 +75,12 @@ def run(
     Raises
     ------
     UserError
-        Too few or broken prompts, a delta of another base or without its record, a model that draws NaN, an image that
-        does not fit into memory, or what may not be drawn unscreened.
+        Too few or broken prompts, none that passes the screen, a delta of another base or without its record, a model
+        that draws NaN, or an image that does not fit into memory.
     """
     place, asked = read_world(world), read_job(job)
-    check_screened(asked.prompt_set)
-    for concept in sorted({cell.concept for cell in asked.cells} - {ANY}):
-        check_auditable(read_concept(place.concepts / concept), place.concepts / concept)
-    rows = [rows_of(asked, cell, place.concepts) for cell in asked.cells]
-    load = partial(_load, place, _numerics(numerics), device, attention_slicing, cpu_offload)
+    rows, screened = screened_rows(asked, place.concepts)
+    load = partial(load_pipeline, place.pipeline, _numerics(numerics), device, attention_slicing, cpu_offload)
     artist = _Artist(place, store, _sampler(place, sampler), _numerics(numerics), batch, device, load)
     index: list[dict[str, Any]] = []
     models: dict[str, str | None] = {}
@@ -108,7 +102,8 @@ def run(
             }
             for row in wanted
         ]
-    write_index(out, index, _metadata(asked, place, artist, models, index))
+    said = {"screened": screened} if any(screened.values()) else {}  # rows by list: cases, no text
+    write_index(out, index, {**_metadata(asked, place, artist, models, index), **said})
     log.info("%s: %d rows, %d images drawn", out, len(index), artist.drawn)
 
 
@@ -164,25 +159,6 @@ class _Artist:
     def _swapper(self) -> Swapper:
         check_base(self.world)
         return Swapper(self._load(), self.world.base)
-
-
-def _load(
-    world: World, numerics: Numerics, device: str, attention_slicing: bool, cpu_offload: bool
-) -> StableDiffusionPipeline:
-    offload = cpu_offload and device != "cpu"
-    if offload:
-        check_device(device)
-    pipeline = load_base(world.pipeline, "cpu" if offload else device, numerics.dtype)
-    if numerics.vae_tiling:
-        pipeline.vae.enable_tiling()
-    if numerics.compiled:
-        pipeline.unet.compile()  # in place, so that weights keep their names
-    if attention_slicing:
-        pipeline.enable_attention_slicing("max")
-        pipeline.vae.enable_slicing()
-    if offload:
-        pipeline.enable_model_cpu_offload(device=device)
-    return pipeline
 
 
 def _sampler(world: World, sampler: dict[str, Any]) -> Sampler:

@@ -46,8 +46,8 @@ def run(world: Path, erased: Path, published: str, out: Path, record_out: Path) 
     origins = zeros_by_origin(ffn2, made.mask, read_base(index.pipeline, ffn2))
     if others := origins["in_base"] + origins["underflow"]:
         log.warning(
-            "%d of %d zeros of the FFN2 weights were not pruned (%d are 0 in the base, %d by a defence or because the type "
-            "is too coarse): whoever reads zeros takes them for pruned",
+            "%d of %d zeros of the FFN2 weights were not pruned (%d are 0 in the base, %d by a defence or because the "
+            "type is too coarse): whoever reads zeros takes them for pruned",
             others,
             zeros.total,
             origins["in_base"],

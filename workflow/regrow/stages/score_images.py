@@ -14,8 +14,8 @@ from regrow.images.index import ADDRESS, INDEX, check_index, prompt_of, read_ind
 from regrow.images.prompts import same_text
 from regrow.images.store import ImageStore, ScoreStore
 from regrow.io.parquet import write_table
+from regrow.judge._pictures import batches
 from regrow.judge._scoring import (
-    batches,
     check_labels,
     check_per,
     checked,

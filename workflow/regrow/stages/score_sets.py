@@ -16,8 +16,8 @@ from regrow.images.index import ADDRESS, METADATA, Index, check_index, prompt_of
 from regrow.images.prompts import distinct
 from regrow.images.store import ImageStore, ScoreStore
 from regrow.io.parquet import write_table
+from regrow.judge._pictures import batches
 from regrow.judge._scoring import (
-    batches,
     check_labels,
     check_per,
     checked,

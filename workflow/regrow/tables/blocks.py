@@ -110,6 +110,7 @@ def accuracy_blocks(table: pd.DataFrame, data: TableData, fold: bool = False) ->
 def reported_accuracies(data: TableData) -> list[Block]:
     """Show what a paper prints, its own words for models and classes, a grid per prompt set."""
     from regrow.tables.reported import differences
+    from regrow.tables.selection import labelled_sets
 
     reported = data.reported()
     if reported is None:
@@ -123,7 +124,7 @@ def reported_accuracies(data: TableData) -> list[Block]:
         ]
         caption = f"Reported: {rows['source'].iloc[0]}, prompts '{prompt_set}', as printed."
         blocks.append(Grid(caption, "Class", models, lines, reported=True, fold=True))
-    return [*blocks, Text(differences(data.audit, "roots", str(reported["prompt_set"].iloc[0])))]
+    return [*blocks, Text(differences(data.audit, "roots", labelled_sets(data.audit)[0]))]
 
 
 def _range(counts: pd.Series[int]) -> str:

@@ -11,6 +11,7 @@ from regrow.errors import UserError
 from regrow.io.parquet import read_table
 from regrow.plan import paths
 from regrow.plan.audit import Audit, EvaluationNeed
+from regrow.plan.records import mask_of
 from regrow.tables.checks import check_complete, check_settings
 from regrow.tables.records import checked_record, world_of
 
@@ -69,7 +70,8 @@ def _read(audit: Audit, need: EvaluationNeed) -> pd.DataFrame:
     for column in rows.columns.difference(_NO_NUMBERS):
         if not pd.api.types.is_numeric_dtype(rows[column]) or (column not in _SIGNED and (rows[column] < 0).any()):
             raise UserError(f"{path}: column '{column}' holds something that is no number from 0 up: {again}")
-    if rows.duplicated([name for name in rows if name in KEYS]).any():
+    keys = [name for name in rows if name in KEYS]
+    if rows.duplicated(keys).any() if keys else len(rows) > 1:
         raise UserError(f"{path} holds a row twice, so its counts would be doubled: {again}")
     if need.stage == "ablate_mask_knowledge":
         _check_other_mask(path, rows, audit, need.concept, again)
@@ -90,6 +92,8 @@ def _settings(audit: Audit, need: EvaluationNeed) -> dict[str, Any]:
     if need.completer is not None:
         entry = params.complete_weights[need.completer]
         own["completer"] = {"method": entry["method"], **options_of(entry)}
+        if need.stage != "ablate_mask_knowledge":  # which brings masks of its own
+            own["mask"] = mask_of(audit, need.completer)
     return own
 
 

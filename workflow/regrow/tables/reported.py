@@ -45,8 +45,8 @@ def differences(audit: Audit, family: str, prompt_set: str | None = None) -> str
 
 
 def _of_models(audit: Audit, protocol: Mapping[str, Any]) -> Iterator[str]:
-    origin = audit.world.fetch.get("pipeline")
-    if origin is None or origin.files.get(UNET) != protocol["model"]["unet"]:
+    part = audit.fetched_part(audit.world.pipeline)  # None where the base model is a folder of the user's own
+    if part is None or audit.world.fetch[part].files.get(UNET) != protocol["model"]["unet"]:
         yield f"the base model ({audit.world.title}, there {protocol['model']['name']})"
     for published in audit.published:
         eraser = audit.params.publish_model[published].eraser

@@ -14,14 +14,16 @@ from regrow.dependencies import constant
 from regrow.errors import UserError
 from regrow.images.index import INDEX
 from regrow.images.prompts import distinct, read_learned
+from regrow.images.screen.apply import screen_rows
 from regrow.io.parquet import check_types, read_table
 from regrow.judge._scoring import ARROW
 from regrow.judges import read_protocol
 from regrow.plan import paths
 from regrow.plan.addresses import ANY, Cell
 from regrow.plan.audit import Audit
-from regrow.plan.jobs import judges_sets, parts_of, rows_of
+from regrow.plan.jobs import judges_sets, parts_of
 from regrow.plan.judges import judge_folder
+from regrow.plan.screening import drawn_rows, lists_of
 from regrow.tables.accuracy import ADDRESS
 from regrow.tables.checks import ExpectedCell, check_cell, check_complete, check_settings
 from regrow.tables.records import checked_record, world_of
@@ -147,9 +149,10 @@ class ScoreReader:
 
 def expected_cell(audit: Audit, cell: Cell) -> ExpectedCell:
     """Return what the rows of a cell must be now."""
-    prompts = rows_of(audit, cell.prompt_set, cell.group)
+    prompts = drawn_rows(audit, cell.prompt_set, cell.group)
     if cell.prompts is not None:
-        prompts = _attacked_prompts(cell.prompts, prompts)
+        learned = _attacked_prompts(cell.prompts, prompts)
+        prompts = screen_rows(learned, lists_of(audit, cell.prompt_set, cell.group, learned=True)).rows
     # An attack on prompts leaves the published model as it is, so its record has that model's digest.
     model = checked_record(audit, cell.model, cell.record)["model"] if cell.record else world_of(audit).base
     return ExpectedCell(cell.address, prompts, str(model))
@@ -183,7 +186,7 @@ def _of_concept(audit: Audit, rows: pd.DataFrame, cell: Cell, concept: str) -> p
     """Return the rows that count for a concept: all of its own, and of shared ones those selected for it."""
     if cell.concept != ANY:
         return rows
-    cases = [row.case for row in rows_of(audit, cell.prompt_set, concept)]
+    cases = [row.case for row in drawn_rows(audit, cell.prompt_set, concept)]
     return rows.set_index("case", drop=False).loc[cases].assign(concept=concept).reset_index(drop=True)
 
 

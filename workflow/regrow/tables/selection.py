@@ -87,6 +87,16 @@ def detectability_needs(audit: Audit, name: str) -> list[Need]:
     ]
 
 
+def inference_needs(audit: Audit) -> list[Need]:
+    """Ask what the audit's completers found of the cut of every pruned model of every concept."""
+    return [
+        EvaluationNeed("evaluate_inference", published, completer, concept, "inference")
+        for published in _pruned(audit)
+        for completer in audit.completers(published)
+        for concept in audit.concepts
+    ]
+
+
 def retained_needs(audit: Audit) -> list[Need]:
     """Ask for the records of the attacks that retain a share of signs."""
     return [

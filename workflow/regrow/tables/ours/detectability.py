@@ -85,6 +85,7 @@ def build(data: TableData) -> pd.DataFrame:
 def draw(table: pd.DataFrame, data: FigureData) -> Figure:
     """Draw a line per published model and a field per detector, with its area in it."""
     from regrow.tables import style
+    from regrow.tables.grid import fill_grid, label_grid
     from regrow.tables.pooling import pooled_rows
 
     pooled = table[pooled_rows(table) & table["auroc"].notna()]
@@ -98,16 +99,8 @@ def draw(table: pd.DataFrame, data: FigureData) -> Figure:
     places = list(dict.fromkeys((row.unit, row.detector) for row in each_line(pooled)))
     grid = pooled.assign(model=_models(pooled)).pivot(index="model", columns=["unit", "detector"], values="auroc")
     values = grid.reindex(index=models, columns=places)
-    axes.imshow(values, cmap="cividis", vmin=0.5, vmax=1, aspect="auto")
-    for y, model in enumerate(models):
-        for x, place in enumerate(places):
-            area = values.loc[model, place]
-            if area == area:  # not NaN
-                shade = "black" if area > 0.75 else "white"
-                axes.text(x, y, f"{area:.2f}".lstrip("0"), ha="center", va="center", fontsize=6, color=shade)
-    axes.set_yticks(range(len(models)), models)
-    axes.set_xticks(range(len(places)), [DETECTORS[name] for _, name in places], rotation=50, ha="right")
-    axes.tick_params(length=0)
+    fill_grid(axes, values)
+    label_grid(axes, models, [DETECTORS[name] for _, name in places])
     for x, (before, after) in enumerate(zip(places, places[1:], strict=False)):
         if before[0] != after[0]:
             axes.axvline(x + 0.5, color="white", linewidth=2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from regrow.errors import UserError
+from regrow.plan.needs import ScoreNeed
 from regrow.tables.accuracy import ADDRESS
 from regrow.tables.accuracy import COLUMNS as ACCURACY
 from regrow.tables.selection import accuracy_needs, labelled_sets
@@ -38,8 +40,18 @@ COLUMNS = {
 
 
 def needs(audit: Audit) -> Iterable[Need]:
-    """Ask for every model but the oracles on the prompt sets that bear labels."""
-    return accuracy_needs(audit, labelled_sets(audit))
+    """Ask for every model but the oracles on the prompt sets that bear labels.
+
+    Raises
+    ------
+    UserError
+        A judge that gives one answer only.
+    """
+    found = accuracy_needs(audit, labelled_sets(audit))
+    for judge in dict.fromkeys(need.judge for need in found if isinstance(need, ScoreNeed)):
+        if "top5" not in audit.judge_columns(judge):
+            raise UserError(f"judge '{judge}' gives no five answers: take ours/top5 out of the audit")
+    return found
 
 
 def build(data: TableData) -> pd.DataFrame:

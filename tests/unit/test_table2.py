@@ -1,0 +1,151 @@
+"""Table 2 by hand: similarities, the score against the pretrained image of the same row, and distances."""
+
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from regrow.errors import UserError
+from regrow.plan.audit import Audit, ScoreNeed
+from regrow.tables.blocks import Grid, Text
+from regrow.tables.data import TableData
+from regrow.tables.frames import read_reported
+from regrow.tables.intervals import wilson
+from regrow.tables.roots import table2
+from tests.unit.styling import STYLES, N, distance, images, write_styles_world
+
+PRETRAINED, ERASED = ("pretrained", "none", "none"), ("erased", "pruned", "none")
+NMS, INT4 = ("attacked", "pruned", "roots_max"), ("attacked", "pruned", "int4_rows")
+MODELS = (PRETRAINED, ERASED, INT4, NMS)
+SEEN = {
+    PRETRAINED: [0.30, 0.32, 0.34, 0.34],
+    ERASED: [0.20, 0.32, 0.33, 0.33],  # below, the same, below (twice one image)
+    INT4: [0.31, 0.33, 0.35, 0.35],
+    NMS: [0.29, 0.31, 0.33, 0.33],
+}
+
+
+@pytest.fixture
+def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Audit:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REGROW_CONFIG", raising=False)
+    return write_styles_world(tmp_path)
+
+
+def data_of(audit: Audit, **changes: Any) -> TableData:
+    clip = [images(style, model, "erased", SEEN[model]) for style in STYLES for model in MODELS]
+    # What the pretrained model draws for all stands under each concept, as tables get it.
+    clip += [images(style, model, "scenes", SEEN[model]) for style in STYLES for model in MODELS]
+    sets = [distance("any", PRETRAINED, 18.0)]
+    sets += [distance(style, model, 20.0 + place) for style in STYLES for place, model in enumerate(MODELS[1:])]
+    judged = {"clip": pd.concat(clip, ignore_index=True), "distance": pd.concat(sets, ignore_index=True), **changes}
+    return TableData(audit, 0.95, judged_by=judged, printed=read_reported("roots/table2"))
+
+
+def line(table: pd.DataFrame, concept: str, model: tuple[str, str, str], prompt_set: str) -> Any:
+    own = table["concept"].eq(concept) & table["prompt_set"].eq(prompt_set)
+    (found,) = table[own & table["published"].eq(model[1]) & table["attack"].eq(model[2])].itertuples(index=False)
+    return found
+
+
+def test_it_asks_for_both_judges(audit: Audit) -> None:
+    asked = [need for need in audit.needs("roots/table2") if isinstance(need, ScoreNeed)]
+    found = {(need.cell.prompt_set, need.judge) for need in asked}
+    assert found == {("erased", "clip"), ("scenes", "clip"), ("scenes", "distance")}
+    assert len(asked) == 2 * 4 + 2 * (1 + 2 * 3)
+    assert {need.cell.model.role for need in asked} == {"pretrained", "erased", "attacked"}
+
+
+def test_it_is_empty_where_no_style_is_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    audit = write_styles_world(tmp_path, concepts=["church"])
+    assert audit.needs("roots/table2") == []
+
+
+def test_similarity_and_score_by_hand(audit: Audit) -> None:
+    table = table2.build(data_of(audit))
+    assert list(table) == list(table2.COLUMNS)
+    own = line(table, "ink", ERASED, "erased")
+    assert (own.n, own.n_distinct) == (N, 3)
+    assert own.similarity == pytest.approx((0.20 + 0.32 + 0.33) / 3, abs=1e-6)
+    spread = pd.Series([0.20, 0.32, 0.33]).std()
+    reach = NormalDist().inv_cdf(0.975) * spread / 3**0.5
+    assert own.similarity_high - own.similarity == pytest.approx(reach, abs=2e-6)
+    assert own.score == pytest.approx(2 / 3, abs=1e-6), "strictly below: an equal one does not count"
+    low, high = wilson(2, 3, 0.95)
+    assert (own.score_low, own.score_high) == (
+        pytest.approx(float(low), abs=1e-6),
+        pytest.approx(float(high), abs=1e-6),
+    )
+    assert line(table, "ink", PRETRAINED, "erased").score == 0
+    assert line(table, "ink", INT4, "erased").score == 0
+    assert line(table, "oil", NMS, "erased").score == 1
+    pooled = line(table, "mean", ERASED, "erased")
+    assert (pooled.n, pooled.n_distinct, pooled.score) == (2 * N, 6, pytest.approx(2 / 3, abs=1e-6))
+
+
+def test_prompts_about_no_concept_have_a_distance_and_no_score(audit: Audit) -> None:
+    table = table2.build(data_of(audit))
+    own = line(table, "any", PRETRAINED, "scenes")
+    assert own.fid == 18.0 and own.fid_high - own.fid == pytest.approx(1.96 * 0.5, abs=1e-3)
+    assert own.score != own.score and own.features == "classifier object"
+    assert line(table, "ink", NMS, "scenes").fid == 22.0
+    pooled = line(table, "mean", ERASED, "scenes")
+    assert pooled.fid == 20.0 and pooled.fid_low != pooled.fid_low
+    assert pooled.similarity == pytest.approx((0.20 + 0.32 + 0.33) / 3, abs=1e-6)
+    assert len(table[table["prompt_set"] == "scenes"]) == 1 + 3 * 3
+
+
+@pytest.mark.parametrize("missing", ["pretrained", "erased"])
+def test_a_join_that_misses_a_row_is_an_error(audit: Audit, missing: str) -> None:
+    data = data_of(audit)
+    rows = data.scores("clip")
+    gone = rows["role"].eq(missing) & rows["case"].eq(1) & rows["concept"].eq("oil") & rows["prompt_set"].eq("erased")
+    who = "the pretrained model" if missing == "pretrained" else "it"
+    with pytest.raises(UserError, match=f"but of case 1 there is no image by {who}: draw and judge both again"):
+        table2.build(data_of(audit, clip=rows[~gone]))
+
+
+def test_distances_of_sets_of_different_sizes(audit: Audit) -> None:
+    sets = data_of(audit).scores("distance").copy()
+    sets.loc[sets["concept"].eq("oil") & sets["attack"].eq("roots_max"), "n"] = N - 1
+    sentence = "pruned / roots_max of 'oil' has 3 images where others have 4, and distances of sets of different sizes"
+    with pytest.raises(UserError, match=sentence):
+        table2.build(data_of(audit, distance=sets))
+
+
+def test_the_papers_fid_stands_beside_no_other_distance(audit: Audit) -> None:
+    data = data_of(audit)
+    blocks = table2.section(table2.build(data), data)
+    printed = [block for block in blocks if isinstance(block, Grid) and block.reported]
+    assert printed and not any("18.4" in str(block.rows) or "FID" in str(block.head) for block in printed)
+    assert any(isinstance(block, Text) and "stands beside no other distance" in block.text for block in blocks)
+    own = [block for block in blocks if isinstance(block, Grid) and not block.reported]
+    assert [block.caption.split(", ")[0] for block in own] == [
+        "This audit: CLIP similarity",
+        "This audit: CLIP score",
+        "This audit: CLIP similarity",
+        "This audit: distance",
+    ]
+    assert "by classifier object" in own[-1].caption
+    sets = data.scores("distance").assign(features="inception, clean")
+    data = data_of(audit, distance=sets)
+    blocks = table2.section(table2.build(data), data)
+    assert any("18.4" in str(block.rows) for block in blocks if isinstance(block, Grid) and block.reported)
+
+
+def test_metrics(audit: Audit) -> None:
+    found = table2.metrics(table2.build(data_of(audit)))
+    assert found["scenes_fid_pretrained"] == 18.0
+    assert found["erased_score_pruned"] == pytest.approx(2 / 3, abs=1e-6)
+    assert found["erased_similarity_pruned_roots_max"] == pytest.approx(0.31, abs=1e-6)
+
+
+def test_the_papers_means_and_its_slip() -> None:
+    table = read_reported("roots/table2")
+    assert table is not None and len(table) == 7 + 3 * 12
+    own = table[(table["model"] == "ConceptPrune") & table["fid"].notna()]
+    single, printed = own[own["concept"] != "Average"], own[own["concept"] == "Average"]
+    assert single["fid"].mean() == pytest.approx(21.614) and printed["fid"].tolist() == [21.45]

@@ -1,0 +1,54 @@
+"""Distances of sets from a reference, with their intervals; those of sets of different sizes are never put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from regrow.errors import UserError
+from regrow.tables.intervals import rounded
+from regrow.tables.pooling import MEAN, pooled_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def distances(sets: pd.DataFrame, kinds: Mapping[str, str], level: float) -> pd.DataFrame:
+    """Return a line per cell with `fid`, its interval and `features`, and the mean over the concepts of each kind.
+
+    Parameters
+    ----------
+    sets : DataFrame
+        A line per cell of one prompt set, by a judge that gives `distance` and `distance_error`.
+    kinds : mapping
+        Concept to its kind.
+    level : float
+        Of the intervals: normal, over the drawn images, the reference being given. A mean has none, for models of
+        several concepts are no sample of anything.
+
+    Raises
+    ------
+    UserError
+        Sets of different sizes.
+    """
+    import pandas as pd
+
+    if sets["n"].nunique() > 1:
+        least = sets.sort_values("n").iloc[0]
+        raise UserError(
+            f"prompt set '{least['prompt_set']}': {least['published']} / {least['attack']} of '{least['concept']}' has "
+            f"{least['n']} images where others have {sets['n'].max()}, and distances of sets of different sizes cannot "
+            "be compared: draw the same rows for all"
+        )
+    reach = NormalDist().inv_cdf((1 + level) / 2) * sets["distance_error"]
+    lines = sets[["concept", "published", "attack", "prompt_set", "n", "n_distinct", "features"]].assign(
+        fid=rounded(sets["distance"]),
+        fid_low=rounded((sets["distance"] - reach).clip(lower=0)),
+        fid_high=rounded(sets["distance"] + reach),
+    )
+    names = pooled_names(kinds, MEAN)
+    own = lines[lines["concept"].isin(list(kinds))]
+    own = own.assign(concept=[names[kinds[concept]] for concept in own["concept"]])
+    means = own.groupby(["concept", "published", "attack", "prompt_set", "features"], sort=False)["fid"].mean()
+    return pd.concat([lines, means.map(lambda value: rounded([value])[0]).reset_index()], ignore_index=True)

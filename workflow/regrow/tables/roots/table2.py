@@ -1,0 +1,259 @@
+"""Table 2: how much of a style is left by CLIP, and what becomes of all other images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from regrow.tables.lines import each_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regrow.plan.addresses import Cell
+    from regrow.plan.audit import Audit, Need
+    from regrow.tables.blocks import Block
+    from regrow.tables.data import TableData
+
+TITLE = "Table 2: CLIP similarity, CLIP score and FID"
+CAPTION = (
+    "Similarity: cosine of image and prompt by CLIP, averaged. Score: share of images that are strictly less similar "
+    "to their prompt than the pretrained model's image of the same row; high means erased, and the pretrained model "
+    "has 0. Prompts about no concept tell what else was harmed: their similarity, and how far the images are from the "
+    "reference. A distance is comparable only with one of the same features, reference and number of images, and its "
+    "interval is over the drawn images. The mean pools the images of all concepts of one kind; of distances it is the "
+    "mean."
+)
+SOURCE = "Roots Beneath the Cut, Table 2"
+REPORTED = "table2.csv"
+KINDS = ("style", "character")  # what no classifier of objects can judge
+COLUMNS = {
+    "concept": "what was erased; any for the pretrained model on prompts about no concept; 'mean' pools concepts",
+    "published": "the published model, none for the pretrained one",
+    "attack": "the attack, none without",
+    "prompt_set": "what was asked for",
+    "n": "images; empty where the attack does not apply to the published model",
+    "n_distinct": "distinct (prompt, seed) pairs: equal rows are one image",
+    "similarity": "mean cosine of image and prompt",
+    "similarity_low": "lower limit of its interval over the distinct images",
+    "similarity_high": "upper limit",
+    "score": "share strictly below the pretrained model's image; empty for prompts about no concept",
+    "score_low": "lower limit of its Wilson interval",
+    "score_high": "upper limit",
+    "fid": "Frechet distance from the reference, by the features of the last column",
+    "fid_low": "lower limit of its interval over the drawn images, the reference being given",
+    "fid_high": "upper limit",
+    "features": "what the distance is of: inception as in papers, or a classifier, which gives other numbers",
+}
+_KEYS = ("concept", "published", "attack", "prompt_set")
+
+
+def needs(audit: Audit) -> Iterable[Need]:
+    """Ask for similarities of every model of a style, and on prompts about no concept for distances too."""
+    from regrow.plan.audit import ScoreNeed
+
+    for prompt_set in audit.prompt_sets:
+        for cell in _cells(audit, prompt_set):
+            for column in ("similarity", "distance"):
+                if judge := _judge(audit, prompt_set, cell.concept, column):
+                    yield ScoreNeed(cell, judge)
+
+
+def _cells(audit: Audit, prompt_set: str) -> list[Cell]:
+    from regrow.plan.addresses import ANY
+
+    styles = {concept for concept, kind in audit.kinds.items() if kind in KINDS}
+    labels = audit.prompt_sets[prompt_set].labels
+    if not styles or labels == "others":  # whose rows differ from concept to concept, so nothing compares
+        return []
+    return [
+        cell
+        for cell in audit.cells(prompt_set)
+        if cell.concept in (*styles, ANY)
+        and cell.model.role != "oracle"
+        # An attack on prompts leaves the model as it was.
+        and not (labels == "none" and cell.model.stage == "attack_prompts")
+    ]
+
+
+def _judge(audit: Audit, prompt_set: str, concept: str, column: str) -> str | None:
+    """Return the judge that writes a column for a prompt set; of distances only where no concept is asked for."""
+    if column == "distance" and audit.prompt_sets[prompt_set].labels != "none":
+        return None
+    return next((one for one in audit.judges(prompt_set, concept) if column in audit.judge_columns(one)), None)
+
+
+def build(data: TableData) -> pd.DataFrame:
+    """Average similarities, count scores, and put the distances beside them."""
+    import pandas as pd
+
+    from regrow.tables.pooling import MEAN, concept_order, in_order
+
+    audit = data.audit
+    parts = [_of_a_set(data, prompt_set) for prompt_set in audit.prompt_sets if _cells(audit, prompt_set)]
+    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat([table, _blanks(data, list(dict.fromkeys(table["prompt_set"])))], ignore_index=True)
+    table = table.reindex(columns=list(COLUMNS)).astype({"n": "Int64", "n_distinct": "Int64"})
+    table["model"] = list(zip(table["published"], table["attack"], strict=True))
+    order = {"prompt_set": list(audit.prompt_sets), "concept": ["any", *concept_order(data.kinds, MEAN)]}
+    models = list(dict.fromkeys(model[1:] for model in data.models))
+    return in_order(table, **order, model=models)[list(COLUMNS)]
+
+
+def _of_a_set(data: TableData, prompt_set: str) -> pd.DataFrame:
+    """Return the lines of one prompt set: its similarities, its distances, or both side by side."""
+    from regrow.tables.distances import distances
+
+    images, sets = _said(data, prompt_set, "similarity"), _said(data, prompt_set, "distance")
+    parts = []
+    if len(images):
+        parts.append(_similarities(data, prompt_set, images))
+    if len(sets):
+        parts.append(distances(sets, data.kinds, data.level))
+    if len(parts) == 1:
+        return parts[0]
+    return parts[0].merge(parts[1].drop(columns=["n", "n_distinct"]), how="outer", on=list(_KEYS), validate="1:1")
+
+
+def _said(data: TableData, prompt_set: str, column: str) -> pd.DataFrame:
+    """Return what the judges that write a column say of a prompt set."""
+    import pandas as pd
+
+    cells = _cells(data.audit, prompt_set)
+    judges = dict.fromkeys(_judge(data.audit, prompt_set, cell.concept, column) for cell in cells)
+    rows = [data.scores(judge) for judge in judges if judge is not None]
+    return pd.concat([part[part["prompt_set"] == prompt_set] for part in rows]) if rows else pd.DataFrame()
+
+
+def _similarities(data: TableData, prompt_set: str, images: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    from regrow.tables.pooling import MEAN, with_pooled
+    from regrow.tables.similarity import similarities, with_below
+
+    about_none = data.audit.prompt_sets[prompt_set].labels == "none"
+    rows = _once(images) if about_none else with_below(images)
+    rows = rows.assign(owner=rows["concept"])
+    shared = rows["concept"] == "any"
+    pooled = with_pooled(rows[~shared], data.kinds, MEAN)
+    table = similarities(pd.concat([rows[shared], pooled], ignore_index=True), data.level)
+    return table.drop(columns="role")
+
+
+def _once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the pretrained model's once: it draws for all concepts and stands under each of them."""
+    concept = rows["concept"].mask(rows["role"] == "pretrained", "any")
+    return rows.assign(concept=concept).drop_duplicates(
+        ["concept", "role", "published", "attack", "prompt_set", "case"]
+    )
+
+
+def _blanks(data: TableData, prompt_sets: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    from regrow.tables.pooling import MEAN, pooled_names
+
+    kinds = {concept: kind for concept, kind in data.kinds.items() if kind in KINDS}
+    names = pooled_names(data.kinds, MEAN)
+    concepts = [*kinds, *dict.fromkeys(names[kind] for kind in kinds.values())]
+    models = [model for role, *model in data.audit.blanks() if role != "oracle"]
+    rows = [(concept, *model, prompt_set) for concept in concepts for model in models for prompt_set in prompt_sets]
+    return pd.DataFrame(rows, columns=list(_KEYS))
+
+
+def metrics(table: pd.DataFrame) -> dict[str, float]:
+    """Return the mean similarity, score and distance of every model that is there."""
+    from regrow.tables.pooling import pooled_rows
+    from regrow.tables.revival import model_key
+
+    whole = table[pooled_rows(table) | (table["concept"] == "any")].dropna(subset="similarity")
+    found = {}
+    for row in each_line(whole):
+        role = "pretrained" if row.published == "none" else "erased" if row.attack == "none" else "attacked"
+        for column in ("similarity", "score", "fid"):
+            if (value := getattr(row, column)) == value:
+                found[f"{row.prompt_set}_{column}_{model_key(role, row.published, row.attack)}"] = value
+    return found
+
+
+def section(table: pd.DataFrame, data: TableData) -> list[Block]:
+    """Show a grid per prompt set and measure, and what the paper prints; its FID only beside one of the same kind."""
+    import pandas as pd
+
+    from regrow.tables.blocks import Blank, Grid, Share
+    from regrow.tables.style import spoken
+
+    blocks: list[Block] = []
+    for prompt_set, rows in table.groupby("prompt_set", sort=False):
+        models = list(dict.fromkeys(zip(rows["published"], rows["attack"], strict=True)))
+        head = [spoken(_label(data, *model)) for model in models]
+        for column, name in (("similarity", "CLIP similarity"), ("score", "CLIP score"), ("fid", "distance")):
+            cells: dict[tuple[str, ...], Share | Blank | str] = {}
+            for row in each_line(rows):
+                value, low, high = (getattr(row, f"{column}{end}") for end in ("", "_low", "_high"))
+                if value == value:
+                    share = Share(value, low, high) if column == "score" else _numbers(value, low, high)
+                    cells[row.concept, row.published, row.attack] = share
+                elif pd.isna(row.n):
+                    cells[row.concept, row.published, row.attack] = Blank(data.reason(row.published, row.attack))
+            if rows[column].notna().any():
+                lines = [
+                    (one, [cells.get((one, *model)) for model in models]) for one in dict.fromkeys(rows["concept"])
+                ]
+                caption = (
+                    f"This audit: {name}, prompts '{prompt_set}', {_counts(rows)} images per model{_of(rows, column)}."
+                )
+                blocks.append(Grid(caption, "Concept", head, lines))
+    return [*blocks, *_reported(table, data)]
+
+
+def _label(data: TableData, published: str, attack: str) -> str:
+    role = "pretrained" if published == "none" else "erased" if attack == "none" else "attacked"
+    return data.label(role, published, attack)
+
+
+def _numbers(value: float, low: float, high: float) -> str:
+    return f"{value:.4g}" if low != low else f"{value:.4g} ({low:.4g} to {high:.4g})"
+
+
+def _counts(rows: pd.DataFrame) -> str:
+    from regrow.tables.pooling import pooled_rows
+
+    counts = rows.loc[~pooled_rows(rows), "n"].dropna()
+    return f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+
+
+def _of(rows: pd.DataFrame, column: str) -> str:
+    return f", by {rows['features'].dropna().iloc[0]}" if column == "fid" else ""
+
+
+def _reported(table: pd.DataFrame, data: TableData) -> list[Block]:
+    from regrow.tables.blocks import Grid, Text
+    from regrow.tables.reported import differences
+
+    reported = data.reported()
+    if reported is None or not len(table):
+        return []
+    blocks: list[Block] = []
+    same = set(table["features"].dropna()) == {"inception, clean"}
+    columns = {"similarity": "similarity", "score": "score", **({"fid": "FID"} if same else {})}
+    for prompt_set, rows in reported.groupby("prompt_set", sort=False):
+        shown = {column: name for column, name in columns.items() if rows[column].notna().any()}
+        models = list(dict.fromkeys(rows["model"]))
+        cells = {(row.concept, row.model, column): getattr(row, column) for row in each_line(rows) for column in shown}
+        lines = [
+            (word, [_printed(cells.get((word, model, column))) for model in models for column in shown])
+            for word in dict.fromkeys(rows["concept"])
+        ]
+        head = [f"{model}, {name}" for model in models for name in shown.values()]
+        caption = f"Reported: {rows['source'].iloc[0]}, prompts '{prompt_set}', as printed."
+        blocks.append(Grid(caption, "Artist", head, lines, reported=True, fold=True))
+    if not same:
+        blocks.append(
+            Text("The paper's FID is of Inception on photographs, so it stands beside no other distance here.")
+        )
+    return [*blocks, Text(differences(data.audit, "roots"))]
+
+
+def _printed(value: float | None) -> str | None:
+    return None if value is None or value != value else f"{value:g}"
