@@ -204,12 +204,13 @@ class TestStableDiffusion:
         assert rows["roots/table1"] == 12 * 6 * 500 + 12 * 5 * 6000 + 6500
         # Four classes by 5 K and 3 magnitudes, with the two models that are never attacked.
         assert rows["roots/table3"] == 4 * (2 + 5 * 3) * 500
-        # Beyond Table 1, whose K is 0.6: 24,000 of Tables 3 and 8 to 10, four oracles of one class of Figure 2, and six
-        # sizes of noise in Figure 6.
+        # Beyond Table 1, whose K is 0.6: 24,000 of Tables 3 and 8 to 10, four oracles of one class of Figure 2, six sizes
+        # of noise for one class in Figure 6, and in Table 12 the same for all twelve and two attacks on each.
         whole = cost(audit, Prices(audit))
-        assert whole.rows - rows["roots/table1"] == 4 * 4 * 3 * 500 + 4 * 500 + 6 * (500 + 6000)
+        beyond = 4 * 4 * 3 * 500 + 4 * 500 + 6 * (500 + 6000) + 12 * 6 * 3 * 500 - 6 * 500
+        assert whole.rows - rows["roots/table1"] == beyond
         # The paper's file has 6,340 distinct rows of 6,500, in every cell of preserved prompts fewer than 6,000.
-        assert whole.images == 456_031
+        assert whole.images == 558_499
 
     @pytest.mark.skipif(
         "not __import__('os').environ.get('REGROW_PAPER_FILES')", reason="REGROW_PAPER_FILES names none"
@@ -227,7 +228,7 @@ class TestStableDiffusion:
     def test_a_gpu_takes_days_and_the_images_most_of_the_disk(self, audit):
         found = cost(audit, Prices(audit))
         assert found.images * 0.7 < found.seconds.gpu < found.images * 0.8
-        assert found.images * 405e-6 < found.gigabytes < found.images * 600e-6
+        assert found.images * 405e-6 < found.gigabytes < found.images * 700e-6
 
     @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is read from /proc, which Linux has")
     def test_planned_in_seconds_in_little_memory_with_few_jobs(self, audit):

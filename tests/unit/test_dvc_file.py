@@ -15,7 +15,8 @@ from regrow.plan.paths import RESULTS
 
 ROOT = Path(__file__).parents[2]
 # Rules of what no recorded audit uses, and of what is no result of params.
-UNUSED = {"attack_model", "attack_prompts", "score_sets", "fetch_world", "fetch_prompts"}
+UNUSED = {"attack_model", "attack_prompts", "score_sets", "judge_in_memory"}
+UNUSED |= {"fetch_world", "fetch_prompts", "fetch_reference", "measure_reference"}
 IN_GIT = {"emoji", "sd15"}  # the audits whose tables git keeps
 
 
@@ -68,7 +69,7 @@ def test_every_result_of_a_recorded_audit_is_owned_once(record):
 
 def test_the_tables_stage_waits_for_all_that_tables_read(record):
     deps = {Path(path) for path in record.tables["deps"]}
-    unread = ("index_world", "erase_concept", "complete_weights", "store", "store/scores")
+    unread = ("index_world", "erase_concept", "defend_model", "complete_weights", "store", "store/scores")
     assert {Path(path) for path in record.paths if "/audits/" not in path} - deps <= {
         RESULTS / record.world / name for name in unread
     }

@@ -14,7 +14,7 @@ from regrow.plan.preview import preview
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/reproduce-the-paper.md").read_text()
-PAPER = [f"roots/table{number}" for number in (1, 2, 3, 4, 5, 6, 7, 12)]
+PAPER = [f"roots/table{number}" for number in (1, 3, 4, 5, 6, 12)]  # 2 is of styles, 7 of nudity
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_the_audit_lists_every_object_table_of_the_paper_and_what_is_missing() -
     assert {"roots/table1", "roots/table3", "roots/table5", "roots/table6", "roots/figure2", "roots/figure5"} <= set(
         audit.tables
     )
-    assert {"table roots/figure4", "table roots/table4", "table roots/figure8"} <= set(audit.not_made())
+    assert "table roots/table4" in audit.not_made()
     assert audit.counts == {"erased": 500, "preserved": 6000} and len(audit.concepts) == 12
     four = {"golf-ball", "parachute", "church", "gas-pump"}
     assert set(audit.for_table("roots/table3").concepts) == four
