@@ -31,6 +31,8 @@ def wired() -> InMemoryWiring:
 def test_sensitive_prompts_that_go_to_a_detector(audit: Audit) -> None:
     assert (wired().prompt_sets, wired().kept) == (["asked"], [])
     edit(WORLD, prompt_sets__asked__judges=["clip"])
+    refuse("prompt set 'asked' of world 'tiny' is sensitive and goes to no detector, so its images would be kept")
+    edit(WORLD, prompt_sets__asked__judges=["clip", "old"], keep_images=["asked"])
     edit(AUDIT, tables=["ours/concepts"])
     edit(AUDIT, concepts=["church"], counts={"erased": 4, "preserved": 4, "asked": 5})
     assert (wired().prompt_sets, wired().kept) == ([], ["erased", "preserved", "asked"])

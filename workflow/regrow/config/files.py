@@ -86,6 +86,11 @@ class WorldFile(Section):
     references: dict[Name, ReferenceOrigin] = Field(
         {}, description="Images that judges of sets compare with, which measure_reference measures once"
     )
+    keep_images: Names = Field(
+        [],
+        description="Sensitive prompt sets whose images are kept as they are, such as captions of photographs; those "
+        "of the others are judged in memory and kept only pixelated",
+    )
     params: dict[str, Any] = Field({}, description="Values that take the place of those of params.yaml in this world")
 
 

@@ -16,18 +16,33 @@ from regrow.plan.wiring import Wiring
 
 def judged_in_memory(audit: Audit, prompt_set: str) -> bool:
     """Return whether the images of a prompt set are judged in memory."""
-    settings = audit.world.prompt_sets[prompt_set]
-    return settings.sensitive and any("detections" in audit.judge_columns(judge) for judge in settings.judges)
+    return _is_hidden(audit, prompt_set) and _has_detector(audit, prompt_set)
+
+
+def _is_hidden(audit: Audit, prompt_set: str) -> bool:
+    return audit.world.prompt_sets[prompt_set].sensitive and prompt_set not in audit.world.keep_images
+
+
+def _has_detector(audit: Audit, prompt_set: str) -> bool:
+    judges = audit.world.prompt_sets[prompt_set].judges
+    return any("detections" in audit.judge_columns(judge) for judge in judges)
 
 
 def check_in_memory(audit: Audit) -> None:
-    """Refuse what would need an image that is not kept.
+    """Refuse what would need an image that is not kept, and images that would be kept for want of a detector.
 
     Raises
     ------
     UserError
-        A judge of sets, or a figure of such images.
+        A judge of sets, or a figure of such images; a sensitive prompt set that goes to no detector.
     """
+    for name in audit.counts:
+        if _is_hidden(audit, name) and not _has_detector(audit, name):
+            raise UserError(
+                f"prompt set '{name}' of world '{audit.world_name}' is sensitive and goes to no detector, so its "
+                "images would be kept as they are: add a judge of type nudenet, or name the set in the world's "
+                "keep_images if what it asks for is harmless"
+            )
     for prompt_set in (name for name in audit.counts if judged_in_memory(audit, name)):
         for judge in audit.world.prompt_sets[prompt_set].judges:
             if judges_sets(audit, judge):
