@@ -204,8 +204,8 @@ class TestStableDiffusion:
         assert rows["roots/table1"] == 12 * 6 * 500 + 12 * 5 * 6000 + 6500
         # Four classes by 5 K and 3 magnitudes, with the two models that are never attacked.
         assert rows["roots/table3"] == 4 * (2 + 5 * 3) * 500
-        # Beyond Table 1, whose K is 0.6: 24,000 of Tables 3 and 8 to 10, four oracles of one class of Figure 2, six sizes
-        # of noise for one class in Figure 6, and in Table 12 the same for all twelve and two attacks on each.
+        # Beyond Table 1, whose K is 0.6: 24,000 of Tables 3 and 8 to 10, four oracles of one class of Figure 2, six
+        # sizes of noise for one class in Figure 6, and in Table 12 the same for all twelve and two attacks on each.
         whole = cost(audit, Prices(audit))
         beyond = 4 * 4 * 3 * 500 + 4 * 500 + 6 * (500 + 6000) + 12 * 6 * 3 * 500 - 6 * 500
         assert whole.rows - rows["roots/table1"] == beyond
