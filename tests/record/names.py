@@ -3,10 +3,6 @@
 import pandas as pd
 
 ATTACKS = {"quantized": "int4_rows"}  # others kept their names
-# Concepts of which the eraser takes a few other entries of some 90,000 than in the frozen tables. Those were made on
-# another processor, where norms round otherwise; the first edition's own code gives the record's numbers on the
-# record's processor.
-OTHER_ROUNDING = ("bicycle", "birthday-cake", "helicopter", "key")
 POOLED = ("all", "mean")
 ADDRESS = ["concept", "role", "published", "attack", "prompt_set"]
 

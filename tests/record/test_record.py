@@ -1,7 +1,9 @@
 """The science did not move: today's record against the frozen tables of the first edition.
 
 Tables of weights are equal to the last digit. Images are drawn anew, so counts of Table 1 may differ by one in at most
-one cell of a hundred. The few concepts whose cut differs by rounding, and what pools them, are near.
+one cell of a hundred. The record is to be made on a processor that rounds as the first one's did: on another, where
+norms of activations round otherwise, the eraser took a few other entries of some 90,000 for four of the twelve
+concepts, and the first edition's own code did so too.
 """
 
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.record.names import ADDRESS, OTHER_ROUNDING, POOLED, renamed
+from tests.record.names import ADDRESS, POOLED, renamed
 
 FIRST = Path(__file__).parent / "first_edition"
 RECORD = Path(__file__).parents[2] / "results/audits/emoji/tables"
@@ -22,7 +24,6 @@ SAME = {
     "ours/spectrum": ("spectrum", ["published", "concept", "layer"]),
 }
 EDGES = ("low", "high", "predicted")  # probabilities of a completer, whose sixth digit depends on the processor
-NEAR = 0.02  # of a share
 FIRST_COMPLETER = "nuclear"  # the one of tables 5 and 6 of the first edition, which had no column for it
 OF_FIRST = {
     "roots/table5": ("table5", ["concept", "r", "p"]),
@@ -48,16 +49,11 @@ def same(found: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -> None:
     assert not expected.index.duplicated().any()
     assert set(expected.index) <= set(found.index), "lines of the first edition are gone"
     found = found.loc[expected.index, expected.columns]
-    near = expected.index.get_level_values("concept").isin([*OTHER_ROUNDING, *POOLED])
-    assert 0 < near.sum() < len(near)
     rounded = [column for column in EDGES if column in expected.columns and "bin" in keys]
     exact = [column for column in expected.columns if column not in rounded]
-    pd.testing.assert_frame_equal(found[~near][exact], expected[~near][exact], check_exact=True, check_dtype=False)
-    edges = found[~near][rounded] - expected[~near][rounded]
+    pd.testing.assert_frame_equal(found[exact], expected[exact], check_exact=True, check_dtype=False)
+    edges = found[rounded] - expected[rounded]
     assert not (edges.abs() > 2e-6).to_numpy().any()
-    whole = near & (expected.index.get_level_values("layer") == "all" if "layer" in keys else True)
-    for column in {"accuracy", "share", "kept"} & set(expected.columns):
-        assert (found[whole][column] - expected[whole][column]).abs().max() <= NEAR
 
 
 @pytest.mark.parametrize("table", SAME)
@@ -87,13 +83,10 @@ def test_images_are_counted_as_before() -> None:
     assert (both["n"] == both["n_first"]).all()
     assert (both["n_distinct"] == both["n"]).all()  # emoji's prompt files hold no equal rows
     off = (both["correct"] - both["correct_first"]).abs()
-    concepts = both.index.get_level_values("concept")
-    cells = off[~concepts.isin([*OTHER_ROUNDING, *POOLED])]
-    assert len(cells) == 8 * 13 * 2
+    cells = off[~both.index.get_level_values("concept").isin(POOLED)]
+    assert len(cells) == 12 * 13 * 2
     assert cells.max() <= 1
     assert (cells > 0).mean() <= 0.01
-    means = both[concepts == "mean"]
-    assert (means["accuracy"] - means["accuracy_first"]).abs().max() <= NEAR
 
 
 def test_retained_shares_are_the_same() -> None:
@@ -102,7 +95,5 @@ def test_retained_shares_are_the_same() -> None:
     expected = renamed(read(FIRST / "keep.csv")).set_index(keys)
     assert set(found.index) == set(expected.index)
     both = found.join(expected.add_suffix("_first"))
-    moved = both.index.get_level_values("concept").isin(OTHER_ROUNDING)
-    assert (both["retained"] == both["kept_first"])[~moved].all()
-    assert (both["retained"] - both["kept_first"]).abs().max() <= NEAR
+    assert (both["retained"] == both["kept_first"]).all()
     assert (both["retain"].astype(str) == both["keep_first"].astype(str)).all()
