@@ -76,7 +76,7 @@ def test_zeros_at_half_precision_are_counted(caplog: pytest.LogCaptureFixture) -
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"std": 5.0}, "is larger than every weight of unet.block.ff.net.2.weight"),
+        ({"std": 5.0}, "is more than 3 times as large as every weight of unet.block.ff.net.2.weight"),
         ({"bound": "k_sigma", "sigmas": 0.01}, "hardly any draw of std 0.01 is within the bound"),
     ],
 )

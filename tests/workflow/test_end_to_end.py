@@ -15,6 +15,8 @@ MODELS = [
     ("attacked", "pruned", "roots_auto"),
 ]
 UNUSED = {"fetch_world", "fetch_prompts", "defend_model", "attack_model", "attack_prompts", "score_sets"}
+# In the rehearsal of Stable Diffusion and in the audit with judges of sets.
+UNUSED |= {"evaluate_inference", "measure_detectability", "fetch_reference", "measure_reference", "judge_in_memory"}
 
 
 def rows(copy, table):

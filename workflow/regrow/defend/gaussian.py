@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from regrow.defend._publisher import Publisher
     from regrow.model.masks import Erased
 
+FAR_LARGER = 3  # the paper's largest noise is about as large as the largest weights; beyond, the unit is mistaken
 FEWEST = 0.01  # share of draws within the bound, below which rejection would not end
 
 
@@ -52,7 +53,7 @@ def gaussian(erased: Erased, publisher: Publisher, options: Options) -> dict[str
     Raises
     ------
     UserError
-        An erasing that prunes nothing, noise larger than every weight, or a bound that hardly any draw respects.
+        An erasing that prunes nothing, noise far larger than every weight, or a bound that hardly any draw respects.
     """
     from regrow.defend._cuts import filled
 
@@ -63,10 +64,10 @@ def _noise(cut: Cut, options: Options) -> Tensor:
     import torch
 
     std = torch.tensor([[options.std]]) if options.unit == "absolute" else options.std * cut.rms(options.unit == "row")
-    if float(std.max()) > cut.peak:
+    if float(std.max()) > FAR_LARGER * cut.peak:
         raise UserError(
-            f"noise of std {float(std.max()):.3g} is larger than every weight of {cut.name}, whose largest is "
-            f"{cut.peak:.3g}: lower std"
+            f"noise of std {float(std.max()):.3g} is more than {FAR_LARGER} times as large as every weight of "
+            f"{cut.name}, whose largest is {cut.peak:.3g}: lower std, or state it in another unit"
         )
     if options.bound == "none":
         return std * cut.normal()
