@@ -91,7 +91,7 @@ def run(script: str, *arguments: object) -> None:
 def small(fresh: Copy, tmp_path_factory: pytest.TempPathFactory) -> Copy:  # noqa: F811
     """One concept, one attack and a few tables."""
     copy = fresh.copied(tmp_path_factory.mktemp("small") / "repository")
-    copy.edit_audit(concepts=["church"], attacks=["roots_auto"], oracles=[], tables=["roots/table1"])
+    copy.edit_audit(concepts=["church"], attacks=["roots_auto"], oracles=[], tables=["roots/table1", "ours/signs"])
     copy.edit_params(generate_images__rows_per_job=100)
     return copy
 
