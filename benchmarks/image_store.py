@@ -7,18 +7,22 @@ a digest and random bytes in place of a PNG file, which is as little compressibl
 
 written    bytes that the process wrote by the system's count, per byte of the shards (null where /proc does not tell)
 overhead   bytes of the shards per byte of the images
-peak       the process's largest resident memory in MB, of which `before` was there before the first row
+peak       the process's largest resident memory in MB, of which `before` was there before the first row; it counts
+           pages of mapped shards, which the system takes back when it needs them
+own        the largest memory in MB that is the process's own, without such pages (null where /proc does not tell)
 seconds    to write, to find all keys in a store that is opened again, and to read all images, digests checked
 """
 
 import argparse
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -27,7 +31,8 @@ def measure(folder: Path, rows: int, kilobytes: int, batch: int) -> dict[str, fl
     """Write, find and read `rows` images in this process."""
     from regrow.images.store import ImageStore
 
-    store, size = ImageStore(folder), kilobytes * 1000
+    store, size, own = ImageStore(folder), kilobytes * 1000, OwnMemory()
+    own.start()
     before, started, written = _peak(), time.perf_counter(), _written()
     wanted: list[tuple[str, str]] = []
     with store.writer("model", {}) as writer:
@@ -47,10 +52,37 @@ def measure(folder: Path, rows: int, kilobytes: int, batch: int) -> dict[str, fl
         "overhead": round(shards / (rows * size), 4),
         "before": round(before),
         "peak": round(_peak()),
+        "own": own.stop(),
         "write_seconds": round(write_seconds, 2),
         "find_seconds": round(find_seconds, 3),
         "read_seconds": round(time.perf_counter() - started, 2),
     }
+
+
+class OwnMemory(threading.Thread):
+    """Watch how much memory is the process's own, twenty times a second."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._largest, self._over = 0, threading.Event()
+
+    def run(self) -> None:
+        """Keep the largest value."""
+        while not self._over.wait(0.05):
+            found = re.search(r"^RssAnon:\s+(\d+) kB", _read("/proc/self/status"), re.M)
+            self._largest = max(self._largest, int(found[1]) if found else 0)
+
+    def stop(self) -> int | None:
+        """Return the largest value in MB."""
+        self._over.set()
+        return round(self._largest / 1024) or None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
 
 
 def _peak() -> float:
