@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from regrow.errors import UserError
 from regrow.plan.checks import check_audit
@@ -119,6 +120,12 @@ def test_two_packs_that_differ_by_case():
 
 
 def test_the_concept_whose_mask_serves_as_anothers():
+    own = {"method": "nuclear", "mask": "zeros", "tolerance": 1e-5, "max_steps": 9, "solver": "fast"}
+    edit(PARAMS, infer_mask={"zeros": {"method": "zeros"}}, complete_weights__own=own)
+    before = yaml.safe_load(Path(PARAMS).read_text())["ablate_mask_knowledge"]["completers"]
+    edit(PARAMS, ablate_mask_knowledge__completers=["own"])
+    assert "completer 'own' of ablate_mask_knowledge tells by itself what was pruned" in refused()
+    edit(PARAMS, ablate_mask_knowledge__completers=before)
     edit(PARAMS, ablate_mask_knowledge__other="rocket")
     assert "ablate_mask_knowledge.other is 'rocket', which is audited" in refused()
     edit(PARAMS, ablate_mask_knowledge__other="dog")

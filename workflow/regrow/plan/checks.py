@@ -105,6 +105,11 @@ def _check_ladder(audit: Audit) -> None:
     _known(
         settings.completers, audit.params.complete_weights, "completer", "ablate_mask_knowledge.completers of params"
     )
+    if masked := [name for name in settings.completers if audit.params.complete_weights[name].get("mask")]:
+        raise UserError(
+            f"params: completer '{masked[0]}' of ablate_mask_knowledge tells by itself what was pruned, but the ladder "
+            "gives it every mask: name a completer without a mask"
+        )
     if settings.other is None:
         return
     folder = data_path(audit.world.concepts)
