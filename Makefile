@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.installed
+NUDITY := $(VENV)/.nudity
 CONDA := .conda
 
 # The caller's shell decides nothing here: its Python packages, its pip, a notebook's plot window, and the repository that
@@ -21,7 +22,7 @@ demo: $(READY) ## audit four concepts of the emoji world and write a report
 	snakemake --cores all --config audit=demo
 	@echo 'Open results/audits/demo/report.html'
 
-test: lint ## run the linters, the type checker and the tests
+test: lint $(NUDITY) ## run the linters, the type checker and the tests
 	OMP_NUM_THREADS=1 pytest -n 2 # two workers of one thread: more threads than cores wait for one another
 
 test-slurm: $(READY) ## run the tiny workflow on a Slurm cluster of one node, started for it (root, Debian)
@@ -34,9 +35,9 @@ DEVICE ?= cuda
 gpu-check: $(READY) ## check in minutes that the GPU computes what the CPU does (DEVICE=cpu checks the check)
 	regrow gpu-check --device $(DEVICE)
 
-rehearse-sd15: $(READY) ## rehearse the audit of Stable Diffusion 1.5 on stand-ins of a few MB, from download to report
+rehearse-sd15: $(NUDITY) ## rehearse all audits of Stable Diffusion 1.5 on stand-ins of a few MB, from download to report
 	rm -rf results/rehearse-sd15
-	OMP_NUM_THREADS=1 python -m tests.standin.rehearsal results/rehearse-sd15
+	OMP_NUM_THREADS=1 python -m tests.standin.rehearsal results/rehearse-sd15 --every-set
 
 lint: $(READY) ## check style, workflow, types and the import contracts
 	ruff check
@@ -63,7 +64,12 @@ clean: ## remove the environment and all caches; results stay
 $(READY): pyproject.toml envs/lock.txt
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 15), "regrow needs Python 3.11 to 3.14: make PYTHON=python3.11"'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint envs/lock.txt --editable '.[dev,emoji]'
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint envs/lock.txt --editable '.[dev,emoji,fid]'
+	touch $@
+
+# NudeNet, for tests: nothing of `make demo` needs it.
+$(NUDITY): $(READY)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint envs/lock.txt --editable '.[nudity]'
 	touch $@
 
 $(CONDA)/.installed: tests/conda/requirements.txt

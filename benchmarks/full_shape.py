@@ -1,13 +1,13 @@
 """Run the stages from base model to score at Stable Diffusion 1.5's full shapes, on random weights: seconds and memory.
 
-    python benchmarks/full_shape.py --folder FOLDER [--device cpu] [--jobs 2]
+    python benchmarks/full_shape.py --folder FOLDER [--device cpu] [--jobs 2] [--only ROW ...]
 
-FOLDER needs 8 GB; the model in it is made once. One pair of prompts and two UNet calls are erased, all 16 FFN2 matrices
-completed and attacked, one image of 512x512 drawn in two steps and judged by ResNet-50 and CLIP, and 20 deltas swapped
-into one pipeline, after which its weights are the base's again, bit for bit. It proves shapes, seconds and memory, not
-pictures. Each stage is a process of its own, so that its peak memory is its own: the whole process, libraries included
-(Linux only). On a GPU it also compares images per second in float16 with the plain loop of diffusers, and draws with
-the settings for 8 GB of memory. Prints a table in Markdown.
+FOLDER needs 10 GB; the model in it is made once. One pair of prompts and two UNet calls are erased, all 16 FFN2
+matrices completed, attacked, defended and measured (`full_weights.py`), one image of 512x512 drawn in two steps and
+judged by ResNet-50 and CLIP, and 20 deltas swapped into one pipeline, after which its weights are the base's again, bit
+for bit. It proves shapes, seconds and memory, not pictures. Each stage is a process of its own, so that its peak memory
+is its own: the whole process, libraries included (Linux only). On a GPU it also compares images per second in float16
+with the plain loop of diffusers, and draws with the settings for 8 GB of memory. Prints a table in Markdown.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from full_model import make_judges, make_pack, make_pipeline
+from full_weights import ROWS
 
 CONCEPTPRUNE = {
     "skill_ratio": 0.02,
@@ -34,8 +35,6 @@ CONCEPTPRUNE = {
     "precision": "float32",
     "release": "filled",
 }
-POSTERIOR = {"magnitudes": "large", "shrinkage": None, "tolerance": 1e-3, "max_steps": 30}
-ROOTS = {"retain": 0.6, "magnitude": "max", "rank": "certainty", "seed": 2021}
 SAMPLER = {"steps": 2, "guidance": 7.5}
 SWAPS = 20
 DRAWN, BATCH, STEPS = 16, 8, 20  # of the comparison on a GPU
@@ -70,26 +69,6 @@ def erase(args: argparse.Namespace) -> str:
         erase_concept.run(*paths)
     publish_model.run(Path("world.json"), erased, "pruned", Path("published.safetensors"), Path("published.json"))
     return counted()
-
-
-def complete(args: argparse.Namespace) -> str:
-    """Complete the 16 matrices."""
-    from regrow.stages import complete_weights
-
-    out, trace = Path("completed.safetensors"), Path("trace.parquet")
-    published = Path("published.safetensors")
-    complete_weights.run(published, "gaussian_posterior", POSTERIOR, out, trace, 0, args.device, args.jobs)
-    return "16 matrices"
-
-
-def attack(_: argparse.Namespace) -> str:
-    """Attack with neuron-max scaling."""
-    from regrow.stages import attack_weights
-
-    completer = {"name": "gaussian_posterior", "method": "gaussian_posterior", **POSTERIOR}
-    read = Path("published.safetensors"), Path("completed.safetensors")
-    attack_weights.run(*read, "roots", "roots", ROOTS, completer, Path("attacked.safetensors"), Path("attacked.json"))
-    return "16 matrices"
 
 
 def generate(args: argparse.Namespace) -> str:
@@ -255,24 +234,27 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where the model is made and kept")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="matrices completed at once on a CPU")
+    parser.add_argument(
+        "--only", nargs="*", default=[], metavar="ROW", help="rows whose inputs an earlier run has made"
+    )
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     os.chdir(args.folder)
     print("| stage | work | seconds | CPU seconds | peak MB |\n|---|---|---|---|---|", flush=True)
     if not Path("pipeline/model_index.json").is_file():
         row("(make the model)", make, args)
-    row("index_world", index, args)
-    for function in (erase, complete, attack, generate):
-        row(function.__name__, function, args)
-    for name in ("object", "clip"):
-        row(f"judge {name}", functools.partial(judge, name=name), args)
-    row("swap", swap, args)
-    for name, function in {
+    rows = {"index_world": index, "erase_concept, publish_model": erase, **ROWS, "generate_images": generate}
+    rows |= {f"score_images, {name}": functools.partial(judge, name=name) for name in ("object", "clip")}
+    rows["swap"] = swap
+    on_gpu = {
         "float16, plain diffusers": functools.partial(compare, ours=False),
         "float16, regrow": functools.partial(compare, ours=True),
         "settings for 8 GB": small,
-    }.items():
-        if args.device == "cpu":
+    }
+    for name, function in {**rows, **on_gpu}.items():
+        if args.only and name not in args.only:
+            continue
+        if name in on_gpu and args.device == "cpu":
             print(f"| {name} | no GPU here | | | |", flush=True)
         else:
             row(name, function, args)

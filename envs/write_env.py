@@ -1,6 +1,7 @@
-"""Write regrow.yaml, the conda environment of all rules, from lock.txt: `make lock` runs both steps.
+"""Write the conda environments of the rules from lock.txt: `make lock` runs both steps.
 
-The environment is Python, pip and the locked versions of everything that the rules import. Snakemake, DVC and the
+regrow.yaml is that of all rules but those that run NudeNet, whose licence not everybody wants: regrow_nudity.yaml.
+An environment is Python, pip and the locked versions of everything that the rules import. Snakemake, DVC and the
 developers' tools are in the same lock and stay outside: they start jobs and are not imported by them.
 """
 
@@ -12,7 +13,8 @@ from packaging.requirements import Requirement
 
 FOLDER = Path(__file__).parent
 OUTSIDE = {"snakemake", "dvc"}
-EXTRAS = ("emoji",)  # rules that render sprites import these too
+# By file: the extras that its rules import too, to render sprites, to compute distances, to detect.
+EXTRAS = {"regrow": ("emoji", "fid"), "regrow_nudity": ("nudity",)}
 PYTHON = "3.11"  # the results in git were made with it
 PLATFORMS = {
     name: {"sys_platform": name, "platform_system": system, "platform_machine": machine, "os_name": "posix"}
@@ -48,9 +50,9 @@ def read_lock(text: str) -> tuple[dict[str, list[str]], dict[str, set[str]]]:
     return requirements, needed_by
 
 
-def of_the_rules(project: dict, needed_by: dict[str, set[str]]) -> set[str]:
+def of_the_rules(project: dict, needed_by: dict[str, set[str]], extras: tuple[str, ...]) -> set[str]:
     """Return the packages that rules import and all that these need, given the table `project` of pyproject.toml."""
-    direct = [*project["dependencies"], *(name for extra in EXTRAS for name in project["optional-dependencies"][extra])]
+    direct = [*project["dependencies"], *(name for extra in extras for name in project["optional-dependencies"][extra])]
     wanted = {canonical(re.match(r"[\w.-]+", requirement)[0]) for requirement in direct} - OUTSIDE
     while more := {name for name, parents in needed_by.items() if parents & wanted} - wanted:
         wanted |= more
@@ -67,10 +69,10 @@ def with_short_marker(line: str) -> list[str]:
     return [pinned] if len(on) == len(PLATFORMS) else [f"{pinned} ; sys_platform == '{name}'" for name in on]
 
 
-def environment(project: dict, lock: str) -> str:
-    """Return the text of the conda environment."""
+def environment(project: dict, lock: str, extras: tuple[str, ...]) -> str:
+    """Return the text of a conda environment with some extras of the project."""
     requirements, needed_by = read_lock(lock)
-    chosen = sorted(of_the_rules(project, needed_by))
+    chosen = sorted(of_the_rules(project, needed_by, extras))
     lines = [line for name in chosen for requirement in requirements[name] for line in with_short_marker(requirement)]
     # A local version such as 2.14.1+cu126 is a build that only PyTorch's own index of that name has.
     builds = sorted({found[1] for line in lines if (found := re.match(r"\S+\+(\w+)", line))})
@@ -81,5 +83,7 @@ def environment(project: dict, lock: str) -> str:
 
 if __name__ == "__main__":
     pyproject = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    text = environment(pyproject["project"], (FOLDER / "lock.txt").read_text(encoding="utf-8"))
-    (FOLDER / "regrow.yaml").write_text(text, encoding="utf-8")
+    lock = (FOLDER / "lock.txt").read_text(encoding="utf-8")
+    for name, extras in EXTRAS.items():
+        text = environment(pyproject["project"], lock, extras)
+        (FOLDER / f"{name}.yaml").write_text(text, encoding="utf-8")

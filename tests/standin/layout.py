@@ -1,12 +1,13 @@
-"""Write a random model in Stable Diffusion 1.5's published layout: old tensor names, and all that lies beside them.
+"""Write a random model in the layout in which Stable Diffusion is published: old tensor names, and all beside them.
 
-One departure: ``_diffusers_version`` is 0.10.0 in the UNet's configuration, where the original says 0.6.0. Of versions
-before 0.9 diffusers takes any sample size below 64 for a mistake and draws 512x512 pixels.
+One departure: ``_diffusers_version`` is 0.10.0 in the UNet's configuration, where 1.5's says 0.6.0. Of versions before
+0.9 diffusers takes any sample size below 64 for a mistake and draws 512x512 pixels.
 """
 
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,43 +76,69 @@ INDEX = {
     "unet": ["diffusers", "UNet2DConditionModel"],
     "vae": ["diffusers", "AutoencoderKL"],
 }
-SPECIAL = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
+SPECIAL = {
+    "bos_token": "<|startoftext|>",
+    "eos_token": "<|endoftext|>",
+    "pad_token": "<|endoftext|>",
+    "unk_token": "<|endoftext|>",
+}
+TOKENIZER = {"do_lower_case": True, "model_max_length": TOKENS, "tokenizer_class": "CLIPTokenizer", **SPECIAL}
 ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+CHECKPOINTS = ("v1-5-pruned.ckpt", "v1-5-pruned.safetensors", "v1-5-pruned-emaonly.ckpt", "v1-inference.yaml")
 
 
-def modules(seed: int = 0) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Layout:
+    """How a version of Stable Diffusion is published, scaled down."""
+
+    unet: dict[str, Any]
+    text: dict[str, Any]
+    scheduler: dict[str, Any]
+    index: dict[str, Any]
+    special: dict[str, Any]  # of special_tokens_map.json
+    tokenizer: dict[str, Any]  # of tokenizer_config.json
+    checkpoints: tuple[str, ...]  # not fetched
+    not_averaged: bool = False  # whether the UNet's folder has such weights
+    safety_checker: bool = False
+
+
+SD15 = Layout(UNET, TEXT, SCHEDULER, INDEX, SPECIAL, TOKENIZER, CHECKPOINTS, not_averaged=True, safety_checker=True)
+
+
+def modules(seed: int = 0, layout: Layout = SD15) -> dict[str, Any]:
     """Return the models themselves, with today's names."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return {
-            "unet": UNet2DConditionModel(**UNET).eval(),
+            "unet": UNet2DConditionModel(**layout.unet).eval(),
             "vae": AutoencoderKL(**VAE).eval(),
-            "text_encoder": CLIPTextModel(CLIPTextConfig(**TEXT)).eval(),
+            "text_encoder": CLIPTextModel(CLIPTextConfig(**layout.text)).eval(),
         }
 
 
-def write_standin(folder: Path, seed: int = 0) -> Path:
+def write_standin(folder: Path, seed: int = 0, layout: Layout = SD15) -> Path:
     """Write the stand-in with all that is published beside it, and return its folder."""
-    models = modules(seed)
-    for name, settings in (("unet", UNET), ("vae", VAE)):
+    models = modules(seed, layout)
+    for name, settings in (("unet", layout.unet), ("vae", VAE)):
         own = type(models[name]).__name__
         # As published: no scaling_factor in the VAE's, so diffusers' default of 0.18215 applies.
         version = "0.10.0" if name == "unet" else "0.6.0"
         _json(folder / name / "config.json", {"_class_name": own, "_diffusers_version": version, **settings})
-    text = {"architectures": ["CLIPTextModel"], "model_type": "clip_text_model", "torch_dtype": "float32", **TEXT}
-    _json(folder / "text_encoder/config.json", text)
+    text = {"architectures": ["CLIPTextModel"], "model_type": "clip_text_model", "torch_dtype": "float32"}
+    _json(folder / "text_encoder/config.json", {**text, **layout.text})
     _weights(folder / "unet", "diffusion_pytorch_model", models["unet"].state_dict(), str)
-    other = modules(seed + 1)["unet"].state_dict()
-    _save(folder / "unet/diffusion_pytorch_model.non_ema.safetensors", other)
-    (folder / "unet/diffusion_pytorch_model.non_ema.bin").write_bytes(b"not fetched")
+    if layout.not_averaged:
+        other = modules(seed + 1, layout)["unet"].state_dict()
+        _save(folder / "unet/diffusion_pytorch_model.non_ema.safetensors", other)
+        (folder / "unet/diffusion_pytorch_model.non_ema.bin").write_bytes(b"not fetched")
     _weights(folder / "vae", "diffusion_pytorch_model", models["vae"].state_dict(), _old_vae)
     positions = {"embeddings.position_ids": torch.arange(TOKENS).unsqueeze(0)}  # a buffer until transformers 4.31
     named = {**models["text_encoder"].state_dict(), **positions}
     _weights(folder / "text_encoder", "model", named, _old_text)
-    _beside(folder)
-    _tokenizer(folder / "tokenizer")
-    _json(folder / "scheduler/scheduler_config.json", SCHEDULER)
-    _json(folder / "model_index.json", INDEX)
+    _beside(folder, layout)
+    _tokenizer(folder / "tokenizer", layout)
+    _json(folder / "scheduler/scheduler_config.json", layout.scheduler)
+    _json(folder / "model_index.json", layout.index)
     return folder
 
 
@@ -140,19 +167,20 @@ def _save(path: Path, tensors: dict[str, Tensor]) -> None:
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, {"format": "pt"})
 
 
-def _beside(folder: Path) -> None:
+def _beside(folder: Path, layout: Layout) -> None:
     """Write what lies beside the model and is never fetched."""
-    for name in ("v1-5-pruned.ckpt", "v1-5-pruned.safetensors", "v1-5-pruned-emaonly.ckpt", "v1-inference.yaml"):
+    for name in layout.checkpoints:
         (folder / name).write_bytes(b"not fetched")
     (folder / "README.md").write_text("A stand-in of random weights.\n")
     (folder / ".gitattributes").write_text("*.safetensors filter=lfs\n")
-    _json(folder / "safety_checker/config.json", {"model_type": "clip", "torch_dtype": "float32"})
-    for name in ("model.safetensors", "model.fp16.safetensors", "pytorch_model.bin", "pytorch_model.fp16.bin"):
-        (folder / "safety_checker" / name).write_bytes(b"not fetched")
+    if layout.safety_checker:
+        _json(folder / "safety_checker/config.json", {"model_type": "clip", "torch_dtype": "float32"})
+        for name in ("model.safetensors", "model.fp16.safetensors", "pytorch_model.bin", "pytorch_model.fp16.bin"):
+            (folder / "safety_checker" / name).write_bytes(b"not fetched")
     _json(folder / "feature_extractor/preprocessor_config.json", {"crop_size": 224, "do_normalize": True, "size": 224})
 
 
-def _tokenizer(folder: Path) -> None:
+def _tokenizer(folder: Path, layout: Layout) -> None:
     """Write CLIP's own vocabulary, which open_clip ships in another form, as transformers reads it."""
     packed = Path(open_clip.__file__).with_name("bpe_simple_vocab_16e6.txt.gz")
     lines = gzip.decompress(packed.read_bytes()).decode().split("\n")[1 : WORDS - 256 - 2 - 256 + 1]
@@ -161,9 +189,8 @@ def _tokenizer(folder: Path) -> None:
     words += ["<|startoftext|>", "<|endoftext|>"]
     _json(folder / "vocab.json", {word: number for number, word in enumerate(words)})
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *lines, ""]), encoding="utf-8")
-    _json(folder / "special_tokens_map.json", {**SPECIAL, "unk_token": "<|endoftext|>"})
-    added = {"do_lower_case": True, "model_max_length": TOKENS, "tokenizer_class": "CLIPTokenizer"}
-    _json(folder / "tokenizer_config.json", {**added, **SPECIAL, "unk_token": "<|endoftext|>"})
+    _json(folder / "special_tokens_map.json", layout.special)
+    _json(folder / "tokenizer_config.json", layout.tokenizer)
 
 
 def _json(path: Path, value: Any) -> None:

@@ -12,14 +12,16 @@ from torch import Tensor
 
 from regrow.errors import UserError
 from regrow.io.files import read_json
+from regrow.io.safetensors import read_file, write_tensors
 from regrow.methods import MethodOptions
 from regrow.model.deltas import read_delta
 from regrow.model.published import PublishedModel
 from regrow.stages import attack_model
 from regrow.work import Work
-from tests.unit.erasing import Published
+from tests.unit.erasing import Published, guess
 
 BIAS = "unet.conv_in.bias"
+CLIP = Path(__file__).parents[2] / "data/emoji/judges/clip"  # any will do here
 
 
 class Options(MethodOptions):
@@ -34,7 +36,8 @@ def seen(add_method: Callable[..., ModuleType]) -> dict[str, Any]:
     seen: dict[str, Any] = {}
 
     def train(model: PublishedModel, options: Options, work: Work) -> dict[str, Tensor]:
-        seen.update(word=model.word, work=work)
+        seen.update(word=model.word, work=work, completed=model.completed, similarity=model.similarity)
+        model.notes.update(flags=["made_up"], steps=3)
         seen["ffn2"] = {name: model.pipeline.unet.get_parameter(name[5:]).clone() for name in model.delta.tensors}
         return seen.get("result") or {BIAS: model.pipeline.unet.conv_in.bias + options.step}
 
@@ -43,10 +46,18 @@ def seen(add_method: Callable[..., ModuleType]) -> dict[str, Any]:
     return seen
 
 
-def attack(church: Published, out: Path, word: str | None = "church") -> Path:
+def attack(
+    church: Published,
+    out: Path,
+    word: str | None = "church",
+    completed: Path | None = None,
+    clip: Path | None = None,
+) -> Path:
     options, folder = {"step": 1.0}, out.with_name("scratch")
+    completer = {"name": "guess", "method": "guess"} if completed else None
     files = (out, out.with_suffix(".json"))
-    attack_model.run(church.world, church.model, "entry", "train", options, word, folder, "cpu", *files)
+    told = ("entry", "train", options, completer, word, folder, "cpu")
+    attack_model.run(church.world, church.model, completed, clip, *told, *files)
     return out
 
 
@@ -65,6 +76,8 @@ def test_it_runs_the_published_model_and_adds_its_change(
         "attack": {"name": "entry", "method": "train", "step": 1.0},
         "completer": None,
         "knowledge": ["word", "training"],
+        "flags": ["made_up"],
+        "notes": {"steps": 3},
     }
 
 
@@ -76,6 +89,29 @@ def test_the_word_is_told_to_those_who_declare_it(church: Published, tmp_path: P
         attack(church, tmp_path / "model")
     attack(church, tmp_path / "model", word=None)
     assert seen["word"] is None
+
+
+def test_it_may_have_what_was_completed(church: Published, tmp_path: Path, seen: dict[str, Any]) -> None:
+    seen["module"].NEEDS_COMPLETER = True
+    attack(church, tmp_path / "model", completed=guess(church.model, tmp_path / "completed"))
+    assert seen["completed"].model == read_delta(church.model).digest
+    assert any(missing.any() for missing in seen["completed"].missing.values())
+    assert read_json(tmp_path / "model.json", "record")["completer"] == {"name": "guess", "method": "guess"}
+    other = guess(church.model, tmp_path / "other")
+    tensors, header = read_file(other)
+    write_tensors(other, tensors, {**header, "model": "0" * 64})
+    with pytest.raises(UserError, match="completes model 000000000000, not"):
+        attack(church, tmp_path / "model", completed=other)
+
+
+def test_only_an_attack_that_needs_a_clip_gets_one(church: Published, tmp_path: Path, seen: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="attack 'entry' uses no CLIP: leave clip out"):
+        attack(church, tmp_path / "model", clip=CLIP)
+    seen["module"].NEEDS_CLIP = True
+    with pytest.raises(UserError, match="attack 'entry' needs a CLIP of its own: give its folder as clip"):
+        attack(church, tmp_path / "model")
+    attack(church, tmp_path / "model", clip=CLIP)
+    assert seen["similarity"](torch.rand(2, 3, 32, 32), ["a cat", "a church"]).shape == (2,)
 
 
 @pytest.mark.parametrize(
@@ -99,5 +135,6 @@ def test_an_attack_that_gives_back_nonsense(
 def test_only_attacks_that_return_a_model(church: Published, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="attack 'quantize' returns weights, not model: move its entry to attack_wei"):
         attack_model.run(
-            church.world, church.model, "entry", "quantize", {}, None, tmp_path, "cpu", tmp_path / "m", tmp_path / "r"
+            *(church.world, church.model, None, None, "entry", "quantize", {}, None, None, tmp_path, "cpu"),
+            *(tmp_path / "m", tmp_path / "r"),
         )

@@ -10,7 +10,7 @@ import torch
 from regrow.errors import UserError
 from regrow.images.store import ImageStore
 from regrow.io.parquet import read_table
-from regrow.stages import generate_images, score_images
+from regrow.stages import _drawing, score_images
 from regrow.stages._batches import run_in_memory
 from tests.unit.drawing import base_of, draw, write_drawn_world
 
@@ -56,7 +56,7 @@ def test_images_are_drawn_in_batches_that_fit(
 ) -> None:
     caplog.set_level(logging.INFO)
     expected = draw(world, tmp_path / "0.parquet", store=tmp_path / "one", batch=2)
-    drawn, made = [], generate_images.draw
+    drawn, made = [], _drawing.draw
 
     def small(pipeline: Any, rows: Any, sampler: Any, batch: int) -> Any:
         for number, part in enumerate(made(pipeline, rows, sampler, batch)):
@@ -66,7 +66,7 @@ def test_images_are_drawn_in_batches_that_fit(
             drawn.append(len(part))
             yield part
 
-    monkeypatch.setattr(generate_images, "draw", small)
+    monkeypatch.setattr(_drawing, "draw", small)
     index = draw(world, tmp_path / "1.parquet", store=tmp_path / "two", batch=4)
     assert drawn == [4, 2], "what was drawn before the memory ran out is kept"
     assert "going on with 2 at once" in caplog.text
@@ -83,7 +83,7 @@ def test_an_image_that_does_not_fit_is_one_sentence(
         raise torch.OutOfMemoryError(FULL)
         yield
 
-    monkeypatch.setattr(generate_images, "draw", full)
+    monkeypatch.setattr(_drawing, "draw", full)
     with pytest.raises(UserError, match="an image does not fit .*: set generate_images.cpu_offload, attention_slicing"):
         draw(world, tmp_path / "0.parquet", store=tmp_path / "store")
     assert not (tmp_path / "0.parquet").exists()

@@ -22,6 +22,8 @@ from regrow.errors import UserError
 from regrow.model.deltas import write_delta
 from regrow.model.names import is_ffn2
 from regrow.model.pipelines import base_digest, load_base
+from tests.standin.layout import write_standin
+from tests.standin.layout_sd2 import SD21
 from tests.tiny.pipeline import write_tiny_pipeline
 from tests.unit.checking import to_compvis
 
@@ -91,6 +93,55 @@ def test_a_checkpoint_of_compvis_with_its_text_encoder(tmp_path: Path, home: Pat
     assert torch.equal(loaded.text_encoder.state_dict()[name], 2 * text[name])
     assert torch.equal(loaded.unet.state_dict()["conv_in.weight"], pruned["conv_in.weight"])
     assert (tmp_path / "pipeline/vae").is_symlink()
+
+
+def to_open_clip(text: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a text encoder as checkpoints of Stable Diffusion 2 have it, with parts that no image needs."""
+    places = {"mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj", "layer_norm1": "ln_1", "layer_norm2": "ln_2"}
+    places |= {"self_attn.out_proj": "attn.out_proj", "encoder.layers": "transformer.resblocks"}
+    places |= {"embeddings.token_embedding": "token_embedding", "final_layer_norm": "ln_final"}
+    places |= {"embeddings.position_embedding.weight": "positional_embedding"}
+    found = {"text_projection": torch.ones(3, 3), "logit_scale": torch.ones(())}
+    for name in [name for name in text if "_proj." not in name or "out_proj" in name]:
+        old = name
+        for new, ours in places.items():
+            old = old.replace(new, ours)
+        found[old] = text[name]
+    for name in [name for name in text if "q_proj" in name]:
+        parts = [text[name.replace("q_proj", f"{part}_proj")] for part in "qkv"]
+        _, _, layer, _, _, kind = name.split(".")
+        found[f"transformer.resblocks.{layer}.attn.in_proj_{kind}"] = torch.cat(parts)
+    return {f"cond_stage_model.model.{name}": tensor for name, tensor in found.items()}
+
+
+def test_a_checkpoint_of_stable_diffusion_2_with_its_text_encoder(tmp_path: Path) -> None:
+    """Linear projections in the UNet, and names of OpenCLIP."""
+    home = write_standin(tmp_path / "home", layout=SD21)
+    unet = load_file(home / "unet" / SINGLE)
+    text = {
+        name.removeprefix("text_model."): 2 * tensor
+        for name, tensor in load_file(home / "text_encoder/model.safetensors").items()
+        if "position_ids" not in name
+    }
+    assert "encoder.layers.1.self_attn.q_proj.bias" in text and unet["mid_block.attentions.0.proj_in.weight"].ndim == 2
+    torch.save({"state_dict": OrderedDict(to_compvis(unet) | to_open_clip(text))}, tmp_path / "m.ckpt")
+    found = read_candidate(tmp_path / "m.ckpt", home)
+    assert found.said == "a UNet in names of CompVis with a text encoder"
+    assert same({n: t for n, t in found.tensors.items() if n.startswith("unet.")}, unet)
+    own = {n.removeprefix("text_encoder."): t for n, t in found.tensors.items() if n.startswith("text_encoder.")}
+    assert set(own) == set(text) and all(torch.equal(own[name], tensor) for name, tensor in text.items())
+    write_pipeline(found, tmp_path / "pipeline")
+    loaded = load_base(tmp_path / "pipeline").text_encoder.state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in text.items())
+
+
+def test_a_text_encoder_of_stable_diffusion_2_that_is_not_whole(
+    tmp_path: Path, home: Path, pruned: dict[str, Tensor]
+) -> None:
+    broken = {"cond_stage_model.model.ln_final.weight": torch.ones(3)}
+    save_file(to_compvis(pruned) | broken, tmp_path / "m.safetensors")
+    with pytest.raises(UserError, match="has no matrix 'cond_stage_model.model.token_embedding.weight': the file is"):
+        read_candidate(tmp_path / "m.safetensors", home)
 
 
 def test_folders_as_diffusers_saves_them(tmp_path: Path, home: Path, pruned: dict[str, Tensor]) -> None:

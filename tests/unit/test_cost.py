@@ -18,9 +18,10 @@ from regrow.plan.audit import Audit
 from regrow.plan.cost import Cost, cost, cost_of_jobs, costs
 from regrow.plan.finished import log_of
 from regrow.plan.preview import before_a_run, preview
-from regrow.plan.prices import ON_DEVICE, Prices
+from regrow.plan.prices import ON_DEVICE, Prices, Seconds
 from regrow.plan.products import products_of
-from tests.unit.planning import ROOT, WORLD, edit, plan, write_planning_world, write_prompts
+from tests.unit.planning import AUDIT, ROOT, WORLD, edit, plan, write_planning_world, write_prompts, write_yaml
+from tests.unit.searching import SEARCH
 
 RATES = "config/rates.yaml"
 
@@ -126,6 +127,46 @@ class TestRates:
         ]
         found = {block.partition(":")[0] for block in blocks if "--device {resources.device}" in block}
         assert found - {"report_world", "survey_concepts"} == {*ON_DEVICE}
+
+
+class TestImagesOfAttacks:
+    """2 + 3 x 4 x (3 + 2) + 4 + 4 x 2 x 4 images of 2 steps, as config/rates.yaml has them: 0.6 s each on the CPU."""
+
+    COUNT = 98
+    OUTPUT = Path("results/tiny/attack_model/pruned/searched/church/model.safetensors")
+
+    @pytest.fixture(autouse=True)
+    def search(self, world):
+        clip = Path("data/tiny/attack_clip")
+        clip.mkdir()
+        write_yaml(clip / "judge.yaml", {"type": "clip_similarity", "weights": "model.safetensors"})
+        (clip / "model.safetensors").write_text("its own")
+        edit(WORLD, attack_clip=clip.as_posix())
+        entry = {"method": "search", "completer": "gaussian_posterior", **SEARCH}
+        edit("params.yaml", attack_model__searched=entry)
+        edit(AUDIT, attacks=["searched"])
+
+    def test_they_are_part_of_the_cost(self):
+        prices = Prices(plan())
+        assert prices.drawn_by("searched") == (self.COUNT, Seconds(cpu=pytest.approx(self.COUNT * 0.6)))
+        assert prices.jobs([self.OUTPUT]).cpu == pytest.approx(self.COUNT * 0.6 + 4)
+        edit("params.yaml", attack_model__searched__steps=4)
+        assert Prices(plan()).drawn_by("searched")[1].cpu == pytest.approx(self.COUNT * 1.2)
+
+    def test_they_are_drawn_in_float32_whatever_tables_are_drawn_in(self):
+        edit("params.yaml", generate_images__dtype="float16", generate_images__steps=4)
+        assert Prices(plan()).drawn_by("searched")[1].cpu == pytest.approx(self.COUNT * 0.6)
+
+    def test_what_a_job_took_has_them_in_it(self):
+        record = str(self.OUTPUT.with_name("record.json"))  # of the outputs of a job the last one stands for it
+        finish(record, 50, "done", "python -m regrow attack_model --device cpu")
+        assert Prices(plan()).jobs([self.OUTPUT]).cpu == 50
+
+    def test_the_plan_says_them(self):
+        said = "searched draws 98 images of 2 steps for itself, 0.98 minutes per model."
+        assert said in preview().splitlines()
+        edit("params.yaml", device="cuda")
+        assert "searched draws 98 images of 2 steps for itself, ? minutes per model." in preview().splitlines()
 
 
 class TestFinishedJobs:

@@ -52,6 +52,30 @@ def test_a_scene_shows_its_sprite(scenes: SceneMaker) -> None:
     assert drawn.pixels.abs().max() <= 1
 
 
+def test_no_picture_and_no_caption_holds_what_is_excluded(scenes: SceneMaker) -> None:
+    four = {"airplane", "bell", "bicycle", "umbrella"}
+    without = SceneMaker(SPRITES, [*four, "noto"])
+    pixels, names, styles = read_sprites(SPRITES)
+    there = {sprite.numpy().tobytes() for sprite in without.sprites}
+    for sprite, name, style in zip(pixels, names, styles, strict=True):
+        assert (sprite.numpy().tobytes() in there) == (name not in four and style != "noto"), (name, style)
+    # What a training sees: every scene shows one of these sprites, and each caption is of what its scene shows.
+    drawn = without.draw(2000, torch.Generator().manual_seed(0))
+    assert set(drawn.sprite.tolist()) <= {-1, *range(len(without.sprites))}
+    words = set(" ".join(without.captions(drawn, random.Random(0))).split())
+    assert not words & {*four, "noto"}
+    assert {"birthday", "noto-v1"} <= words
+    everything = set(" ".join(scenes.captions(scenes.draw(2000, torch.Generator()), random.Random(0))).split())
+    assert {*four, "noto"} <= everything
+
+
+def test_what_cannot_be_excluded(scenes: SceneMaker) -> None:
+    with pytest.raises(UserError, match="no object or icon set 'bel' to exclude.*bell"):
+        SceneMaker(SPRITES, ["bel"])
+    with pytest.raises(UserError, match="exclude leaves no sprite"):
+        SceneMaker(SPRITES, STYLES)
+
+
 def test_captions_name_what_is_shown() -> None:
     said = {caption("birthday-cake", "noto", "orange", random.Random(i)) for i in range(200)}
     assert all("a birthday cake" in words for words in said)

@@ -42,8 +42,27 @@ def test_trials_have_settings_of_their_own(training: TrainingWiring) -> None:
 
 def test_a_schedule_is_that_of_its_model(training: TrainingWiring) -> None:
     style = json.loads(training.params("train_judge")["schedule"](SimpleNamespace(judge="style")))
-    denoiser = json.loads(training.params("train_denoiser", "denoiser")["schedule"](None))
+    denoiser = json.loads(training.denoiser_params()["schedule"](SimpleNamespace(denoiser="base")))
     assert (style["steps"], denoiser["steps"]) == (700, 13000)
+    assert "exclude" not in denoiser
+
+
+def test_siblings_go_on_from_one_trunk_and_differ_in_what_they_see_alone(training: TrainingWiring) -> None:
+    params = training.denoiser_params()
+    reference, never_saw, trunk, base = (
+        SimpleNamespace(world="emoji", denoiser=name) for name in ("reference", "never_saw", "trunk", "base")
+    )
+    for name in ("code", "schedule", "pictures", "start"):
+        assert params[name](reference) == params[name](never_saw)
+    four = {"airplane", "bell", "bicycle", "umbrella"}
+    assert set(params["exclude"](never_saw)) - set(params["exclude"](reference)) == four
+    assert params["exclude"](trunk) == params["exclude"](never_saw), "what the trunk saw, its siblings know"
+    assert training.start(reference) == ["results/emoji/train_denoiser/trunk/unet/diffusion_pytorch_model.safetensors"]
+    assert (training.start(trunk), params["start"](trunk)) == ([], "")
+    assert training.autoencoder(reference) == "data/emoji/pipeline/vae/diffusion_pytorch_model.safetensors"
+    assert training.text_encoder(base) == "results/emoji/train_text_encoder/text/text_encoder/model.safetensors"
+    with pytest.raises(UserError, match="no denoiser 'trunks'.*trunk"):
+        training.start(SimpleNamespace(world="emoji", denoiser="trunks"))
 
 
 def test_a_world_that_was_not_trained_here(training: TrainingWiring) -> None:

@@ -15,7 +15,8 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(PYPROJECT)["project"]
 DIRECT = [*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])]
 LOCK = (ROOT / "envs/lock.txt").read_text(encoding="utf-8")
-ENVIRONMENT = (ROOT / "envs/regrow.yaml").read_text(encoding="utf-8")
+FILES = {name: (ROOT / f"envs/{name}.yaml").read_text(encoding="utf-8") for name in ("regrow", "regrow_nudity")}
+ENVIRONMENT = FILES["regrow"]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,20 @@ def test_the_lock_has_a_version_within_every_bound(write_env):
             assert wanted.specifier.contains(pin.version), f"{line} is not {wanted}: run `make lock`"
 
 
-def test_the_environment_is_made_from_the_lock(write_env):
-    assert write_env.environment(PROJECT, LOCK) == ENVIRONMENT, "run `make lock`"
+def test_the_environments_are_made_from_the_lock(write_env):
+    made = {name: write_env.environment(PROJECT, LOCK, extras) for name, extras in write_env.EXTRAS.items()}
+    assert made == FILES, "run `make lock`"
+
+
+def names_of(write_env, text):
+    *_, pip = yaml.safe_load(text)["dependencies"]
+    return {write_env.canonical(Requirement(line).name) for line in pip["pip"]}
+
+
+def test_nudenet_is_in_the_environment_of_its_rules_alone(write_env):
+    own, other = (names_of(write_env, FILES[name]) for name in ("regrow_nudity", "regrow"))
+    assert {"nudenet", "onnxruntime", "opencv-python-headless"} <= own - other
+    assert {"torch", "diffusers", "open-clip-torch"} <= own & other and {"clean-fid", "scipy"} <= other
 
 
 def test_the_environment_has_what_rules_import_and_not_what_starts_them(write_env):
@@ -73,19 +86,19 @@ f==6
     # via dvc
 """
     project = {"dependencies": ["A>=1", "dvc>=1"], "optional-dependencies": {"emoji": []}}
-    *_, pip = yaml.safe_load(write_env.environment(project, lock))["dependencies"]
+    *_, pip = yaml.safe_load(write_env.environment(project, lock, ("emoji",)))["dependencies"]
     assert pip["pip"] == ["a==1", "b-c==2 ; sys_platform == 'linux'", "e==4"]
 
 
 def test_a_build_for_another_cuda_brings_its_index(write_env):
     other = re.sub(r"^torch==\S+", "torch==2.14.1+cu126", LOCK, flags=re.M)
     assert other != LOCK
-    *_, pip = yaml.safe_load(write_env.environment(PROJECT, other))["dependencies"]
+    *_, pip = yaml.safe_load(write_env.environment(PROJECT, other, ("fid",)))["dependencies"]
     assert re.fullmatch(r"--extra-index-url \S+/cu126", pip["pip"][0])
     assert "torch==2.14.1+cu126" in pip["pip"]
 
 
-@pytest.mark.parametrize("text", [LOCK, ENVIRONMENT, PYPROJECT], ids=["lock", "environment", "pyproject"])
+@pytest.mark.parametrize("text", [LOCK, *FILES.values(), PYPROJECT], ids=["lock", *FILES, "pyproject"])
 def test_no_index_and_no_build_is_named(text):
     assert not re.search(r"://|--(extra-)?index|--find-links|==\S+\+", text)
 
@@ -95,16 +108,22 @@ def test_nothing_beside_the_environment_takes_its_place():
     assert {path.name for path in (ROOT / "envs").iterdir()} - {"__pycache__"} == {
         "lock.txt",
         "regrow.yaml",
+        "regrow_nudity.yaml",
         "write_env.py",
     }
     # conda took `nodefaults` out of this list and is about to look for a channel of that name.
-    assert yaml.safe_load(ENVIRONMENT)["channels"] == ["conda-forge"]
+    assert all(yaml.safe_load(text)["channels"] == ["conda-forge"] for text in FILES.values())
 
 
-def test_every_rule_that_runs_something_runs_in_the_environment():
+def test_every_rule_that_runs_something_runs_in_an_environment():
     common = (ROOT / "workflow/rules/common.smk").read_text(encoding="utf-8")
     assert re.search(r'\bENVIRONMENT = .*"\.\./\.\./envs/regrow\.yaml"', common)
+    assert 'NUDITY_ENVIRONMENT = "../../envs/regrow_nudity.yaml"' in common
+    others = []
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         text = path.read_text(encoding="utf-8")
         environments = re.findall(r"conda:\n +(.*)", text)
-        assert environments == ["ENVIRONMENT"] * len(re.findall(r"^    shell:", text, re.M)), path
+        assert len(environments) == len(re.findall(r"^    shell:", text, re.M)), path
+        others += [one for one in environments if one != "ENVIRONMENT"]
+    # What runs NudeNet: while it draws, and where scores of it are looked up.
+    assert others == ["NUDITY_ENVIRONMENT", "in_memory.environment(ENVIRONMENT, NUDITY_ENVIRONMENT)"]

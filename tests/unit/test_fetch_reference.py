@@ -56,8 +56,8 @@ def reference(hub: Hub) -> dict[str, Any]:
 
 def fetch(reference: dict[str, Any], **changes: Any) -> dict[str, Any]:
     prompts = {"name": "coco_30k", "scope": "model", "file": "coco.csv", "labels": "none", "sensitive": False}
-    run(reference, "coco", {**prompts, **changes}, Path("out/photographs.json"))
-    return read_json(Path("out/photographs.json"), KIND)
+    run(reference, "coco", {**prompts, **changes}, Path("out/coco/photographs.json"))
+    return read_json(Path("out/coco/photographs.json"), KIND)
 
 
 def test_the_archive_is_fetched_once(

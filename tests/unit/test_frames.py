@@ -89,20 +89,18 @@ def test_what_changes_no_result_is_not_looked_at(audit: Audit, changes: dict[str
 
 def test_other_options_of_the_eraser(audit: Audit) -> None:
     eraser = dict(audit.params.erase_concept["conceptprune"]) | {"skill_ratio": 0.05}
-    sentence = refused(
-        now(erase_concept={"conceptprune": eraser}), "eraser.skill_ratio is 0.1 there and 0.05 in params"
-    )
+    sentence = refused(now(erase_concept={"conceptprune": eraser}), "eraser.skill_ratio is 0.1 there and 0.05 now")
     assert "publish_model/pruned/church/record.json" in sentence
 
 
 def test_other_options_of_the_attack(audit: Audit) -> None:
     attack = dict(audit.params.attack_weights["roots_max"]) | {"retain": 0.5}
-    refused(now(attack_weights={"roots_max": attack}), "attack.retain is 0.6 there and 0.5 in params")
+    refused(now(attack_weights={"roots_max": attack}), "attack.retain is 0.6 there and 0.5 now")
 
 
 def test_other_options_of_the_attacks_completer(audit: Audit) -> None:
     completer = dict(audit.params.complete_weights["nuclear"]) | {"max_steps": 7}
-    refused(now(complete_weights={"nuclear": completer}), "completer.max_steps is 500 there and 7 in params")
+    refused(now(complete_weights={"nuclear": completer}), "completer.max_steps is 500 there and 7 now")
 
 
 def test_an_attack_on_another_published_model(audit: Audit) -> None:

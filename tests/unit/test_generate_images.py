@@ -16,7 +16,7 @@ from regrow.images.prompts import Prompt
 from regrow.images.shards import SUFFIX
 from regrow.images.store import ImageStore
 from regrow.io.files import file_digest
-from regrow.stages import generate_images
+from regrow.stages import _drawing
 from tests.unit.drawing import (
     NUMERICS,
     SAMPLER,
@@ -52,13 +52,13 @@ def own(world: Path, tmp_path: Path) -> Path:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """Cases that are drawn, a list for every model that has some."""
     cases: list[list[int]] = []
-    made = generate_images.draw
+    made = _drawing.draw
 
     def watch(pipeline: Any, rows: list[Prompt], *rest: Any) -> Any:
         cases.append([row.case for row in rows])
         return made(pipeline, rows, *rest)
 
-    monkeypatch.setattr(generate_images, "draw", watch)
+    monkeypatch.setattr(_drawing, "draw", watch)
     return cases
 
 
@@ -130,21 +130,19 @@ def test_one_pipeline_draws_many_models(
 
 def test_an_interrupted_job_goes_on(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = draw(own, tmp_path / "0.parquet", batch=2, store=tmp_path / "undisturbed")
-    made, out = generate_images.draw, tmp_path / "killed.parquet"
+    made, out = _drawing.draw, tmp_path / "killed.parquet"
 
     def killed(*arguments: Any) -> Any:
         parts = made(*arguments)
         yield next(parts)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(generate_images, "draw", killed)
+    monkeypatch.setattr(_drawing, "draw", killed)
     with pytest.raises(KeyboardInterrupt):
         draw(own, out, batch=2)
     assert not out.exists(), "nothing that looks finished"
     drawn: list[int] = []
-    monkeypatch.setattr(
-        generate_images, "draw", lambda p, rows, *rest: (drawn.append(len(rows)), made(p, rows, *rest))[1]
-    )
+    monkeypatch.setattr(_drawing, "draw", lambda p, rows, *rest: (drawn.append(len(rows)), made(p, rows, *rest))[1])
     draw(own, out, batch=2)
     assert drawn == [4], "one batch was kept"
     assert out.read_bytes() == (tmp_path / "0.parquet").read_bytes()

@@ -7,7 +7,7 @@ import pytest
 
 from regrow.config.files import WorldFile
 from regrow.config.reader import read_yaml
-from regrow.report.licences import CODE, licence_lines
+from regrow.report.licences import CODE, NAMED, licence_lines
 
 ROOT = Path(__file__).parents[2]
 WORLDS = sorted(path.stem for path in (ROOT / "config/worlds").glob("*.yaml"))
@@ -33,7 +33,7 @@ def test_everything_that_a_world_uses_has_a_licence(name: str) -> None:
     if any(not path.startswith("results/") for path in brought):
         assert file.licence and "what the repository brings" in lines
     for part in file.fetch:
-        assert ("the model" if part == "pipeline" else f"the judge '{part}'") in lines
+        assert NAMED.get(part, f"the judge '{part}'") in lines
     for prompts in file.fetch_prompts:
         assert f"the prompts '{prompts}'" in lines
 

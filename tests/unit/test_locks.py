@@ -1,6 +1,7 @@
 """Locks: a digest is written down once, and from then on nothing else is taken."""
 
 import json
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ def test_first_use_is_written_down_and_kept(tmp_path: Path) -> None:
     before = path.stat().st_mtime_ns
     Lock(path).add(ORIGIN, "x", A)
     assert path.stat().st_mtime_ns == before  # a committed file is not touched
+
+
+def test_several_downloads_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "sd15.json"
+    with ThreadPool(8) as pool:
+        pool.map(lambda number: Lock(path).add(ORIGIN, f"file {number}", A), range(60))
+    assert len(json.loads(path.read_text())[ORIGIN]) == 60
 
 
 def test_another_digest_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from regrow.errors import UserError
 from regrow.plan import jobs
 from regrow.plan.addresses import ANY, Cell, Model
 from regrow.plan.audit import Audit, EvaluationNeed, ImageNeed, RecordNeed, ScoreNeed
-from regrow.plan.records import check_record, settings_of
+from regrow.plan.records import settings_of
 from regrow.plan.wiring import Wiring
 from tests.unit.planning import AUDIT, PARAMS, ROOT, WORLD, edit, plan, write_pack, write_planning_world
 
@@ -192,14 +192,6 @@ class TestRecords:
             **{"name": "int4_rows", "method": "quantize", "scheme": "int4_rows", "block": None}
         }
         assert said_of["true_signs_max"]["oracle"]["signs"] == "pretrained"
-
-    def test_a_stale_record_is_named_with_both_values_and_the_mend(self):
-        expected = {"attack": {"name": "roots_max", "retain": 0.6}}
-        check_record({"model": "x", **expected}, expected, Path("record.json"))
-        with pytest.raises(UserError, match=r"record.json .* attack.retain is 0.9 there and 0.6 in params"):
-            check_record({"attack": {"name": "roots_max", "retain": 0.9}}, expected, Path("record.json"))
-        with pytest.raises(UserError, match="attack is None there"):
-            check_record({}, expected, Path("record.json"))
 
 
 class TestWiring:

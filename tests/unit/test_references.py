@@ -9,7 +9,7 @@ import pytest
 from regrow.errors import UserError
 from regrow.plan.audit import Audit
 from regrow.plan.checks import check_audit
-from regrow.plan.jobs import fetched_of
+from regrow.plan.downloads import fetched_of, measured_of
 from regrow.plan.reference_wiring import ReferenceWiring
 from regrow.plan.wiring import Wiring
 from tests.unit.planning import WORLD, edit, plan, write_prompts
@@ -69,7 +69,7 @@ def test_photographs_are_fetched_where_a_table_compares_with_them(audit: Audit) 
     edit(WORLD, references={"scenes": PHOTOGRAPHS})
     listed = Path("results/tiny/fetch_reference/scenes/photographs.json")
     assert fetched_of(plan()) == [listed]
-    assert fetched_of(plan(), ["erased"]) == []
+    assert fetched_of(plan(), []) == [] and measured_of(plan(), plan().tables) == [("distance", "scenes")]
     references = ReferenceWiring(Wiring(plan()))
     assert references.source(job()) == listed
     assert references.prompts(job()) == Path("data/tiny/preserved.csv")

@@ -125,5 +125,5 @@ def test_all_that_draws_is_locked():
         *("regrow.images.screen.packs", "regrow.model.known_base"),  # refuse, and change no image
     }
     known = {*closure(*renderer_lock.DRAWS), *closure(*bookkeeping)}
-    drawing = set(closure("regrow.stages.generate_images")) - {"regrow.stages", "regrow.stages.generate_images"}
-    assert drawing <= known
+    stages = {"regrow.stages", "regrow.stages.generate_images", "regrow.stages._drawing"}
+    assert set(closure("regrow.stages.generate_images")) - stages <= known

@@ -25,7 +25,7 @@ def nothing_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REGROW_CONFIG", raising=False)
 
 
-@pytest.mark.parametrize("audit", ["sd15", "sd15_erased"])
+@pytest.mark.parametrize("audit", ["sd15", "sd15_erased", "sd21"])
 def test_the_prices_are_those_of_the_plan(audit: str) -> None:
     quoted = re.search(rf"^`regrow plan --audit {audit}`.*?^```text\n(.*?)^```$", GUIDE, re.M | re.S)
     assert quoted, f"docs/reproduce-the-paper.md quotes no plan of {audit}"

@@ -9,7 +9,7 @@ import pytest
 
 from regrow.plan.jobs import jobs_of
 from regrow.plan.rates import ImageRate, WorldRates
-from regrow.plan.resources import COPIES, LIBRARIES_MB, UNKNOWN_MINUTES, JobResources
+from regrow.plan.resources import COPIES, LIBRARIES_MB, UNFETCHED_MB, UNKNOWN_MINUTES, JobResources
 from tests.unit.planning import PARAMS, WORLD, edit, plan, write_planning_world
 
 WILDCARDS = SimpleNamespace(eraser="conceptprune", completer="nuclear", attack="roots_max", defence="none")
@@ -50,6 +50,15 @@ def test_stable_diffusion_gets_what_loading_it_takes(planned, size: float | None
     loading = ("index_world", "erase_concept", "defend_model", "attack_model", "attack_prompts", "generate_images")
     for stage in loading:
         assert needs.megabytes(stage, WILDCARDS) >= max(6000, PEAK_OF_LOADING_MB), stage
+
+
+def test_a_model_that_is_not_fetched_yet_has_the_size_of_its_rates(planned, monkeypatch: pytest.MonkeyPatch) -> None:
+    larger = RATES.model_copy(update={"job_megabytes": {"fetch_world.pipeline": 5160}})
+    monkeypatch.setattr("regrow.plan.resources.read_rates", lambda world: larger)
+    assert planned(4000).megabytes("index_world", WILDCARDS) == LIBRARIES_MB + 1.5 * 4000
+    assert planned(None).megabytes("index_world", WILDCARDS) == LIBRARIES_MB + 1.5 * 5160
+    monkeypatch.setattr("regrow.plan.resources.read_rates", lambda world: RATES)
+    assert planned(None).megabytes("index_world", WILDCARDS) == LIBRARIES_MB + 1.5 * UNFETCHED_MB
 
 
 def test_the_emoji_world_stays_small(planned) -> None:

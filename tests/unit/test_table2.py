@@ -124,6 +124,7 @@ def test_the_papers_fid_stands_beside_no_other_distance(audit: Audit) -> None:
     assert any(isinstance(block, Text) and "stands beside no other distance" in block.text for block in blocks)
     own = [block for block in blocks if isinstance(block, Grid) and not block.reported]
     assert [block.caption.split(", ")[0] for block in own] == [
+        "This audit",
         "This audit: CLIP similarity",
         "This audit: CLIP score",
         "This audit: CLIP similarity",
@@ -136,9 +137,21 @@ def test_the_papers_fid_stands_beside_no_other_distance(audit: Audit) -> None:
     assert any("18.4" in str(block.rows) for block in blocks if isinstance(block, Grid) and block.reported)
 
 
+def test_all_measures_of_a_model_stand_side_by_side(audit: Audit) -> None:
+    data = data_of(audit)
+    whole = table2.section(table2.build(data), data)[0]
+    assert isinstance(whole, Grid)
+    measures = ["similarity (erased)", "score (erased)", "distance (scenes)", "similarity (scenes)"]
+    models = ["pretrained", "pruned", "int4 rows", "roots max"]
+    assert list(whole.head) == [f"{model}: {measure}" for model in models for measure in measures]
+    lines = dict(whole.rows)
+    assert lines["ink"][4:8] == ["0.283", "67 %", "20", "0.283"]
+    assert lines["any"][:4] == [None, None, "18", "0.32"]
+
+
 def test_metrics(audit: Audit) -> None:
     found = table2.metrics(table2.build(data_of(audit)))
-    assert found["scenes_fid_pretrained"] == 18.0
+    assert found["scenes_distance_pretrained"] == 18.0 and not any("fid" in name for name in found)
     assert found["erased_score_pruned"] == pytest.approx(2 / 3, abs=1e-6)
     assert found["erased_similarity_pruned_roots_max"] == pytest.approx(0.31, abs=1e-6)
 

@@ -7,7 +7,8 @@ import pytest
 
 from regrow.errors import UserError
 from regrow.plan.checks import check_audit
-from regrow.plan.jobs import fetched_of, jobs_of
+from regrow.plan.downloads import fetched_of
+from regrow.plan.jobs import jobs_of
 from regrow.plan.preview import preview
 from tests.hub.isolation import isolate
 from tests.unit.planning import AUDIT, WORLD, edit, plan, write_planning_world, write_prompts

@@ -1,5 +1,6 @@
 """A world whose files are not there yet is planned to its end: the same jobs, counts and params as with its files."""
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +12,10 @@ from regrow.images.prompts import distinct
 from regrow.plan import jobs, refusals
 from regrow.plan.audit import ScoreNeed
 from regrow.plan.checks import check_audit
+from regrow.plan.downloads import fetched_of, parts_of_world
 from regrow.plan.expected import expected_rows
 from regrow.plan.fetching import FetchWiring
+from regrow.plan.preview import preview
 from regrow.plan.wiring import Wiring
 from tests.unit.planning import AUDIT, LABELS, WORLD, edit, plan, write_planning_world
 
@@ -102,9 +105,25 @@ def test_what_the_user_put_there_is_no_unknown_result():
 def test_only_what_an_audit_uses_is_fetched():
     other = {**ORIGIN, "path": "other.csv"}
     edit(WORLD, fetch_prompts={"scenes": ORIGIN, "other": other})
-    assert jobs.fetched_of(plan()) == [FILE, Path("results/tiny/fetch_world/fetched.json")]
+    assert fetched_of(plan()) == [FILE, Path("results/tiny/fetch_world/pipeline.json")]
     edit(AUDIT, counts={"erased": 4})
-    assert jobs.fetched_of(plan()) == [Path("results/tiny/fetch_world/fetched.json")]
+    assert fetched_of(plan()) == [Path("results/tiny/fetch_world/pipeline.json")]
+
+
+def test_a_part_is_fetched_where_a_table_asks_for_its_judge():
+    """And the plan says which are and which are not."""
+    classifier = {"judge": "a", "type": "classifier", "weights": "a.pth", "labels": list(LABELS)}
+    part = {"url": "https://example.org", "licence": "MIT", "files": {"a.pth": None}, "judge": classifier}
+    edit(WORLD, fetch__other=part, fetch__object=part)
+    edit(WORLD, judges__object="results/tiny/fetch_world/object", judges__other="results/tiny/fetch_world/other")
+    edit(WORLD, prompt_sets__erased__judges=["object", "other", "style", "clip"])
+    assert parts_of_world(plan(), plan().tables) == ["pipeline", "object"]
+    assert parts_of_world(plan(), ["roots/table6"]) == ["pipeline"]
+    text = preview()
+    assert "Fetched once: of the world pipeline, object; prompts scenes." in text
+    assert "Not needed, so not fetched: other." in text
+    params = FetchWiring(Wiring(plan())).world_params()["world"](SimpleNamespace(name="object"))
+    assert list(json.loads(params)) == ["object"]
 
 
 def test_a_fetched_file_is_read_as_its_prompt_sets_read_it():

@@ -4,11 +4,11 @@ import pandas as pd
 import pytest
 
 from regrow.report.prose import headline, percent, sentence, summary
-from regrow.report.verdict import Accuracy, Kind, Verdict, verdict_metrics, verdicts
 from regrow.tables.frames import read_data
 from regrow.tables.intervals import with_wilson
 from regrow.tables.revival import revival_rate
 from regrow.tables.roots import table1
+from regrow.tables.verdict import Accuracy, Kind, Verdict, verdict_metrics, verdicts
 from tests.unit.audit_files import Files
 
 

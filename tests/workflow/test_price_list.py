@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from regrow.io.safetensors import read_header
 from tests.snippets import Snippet, apply, snippets
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +21,7 @@ PROMISED = {
     "An eraser that prunes": ["erase/largest.py", "test_largest.py"],
     "An eraser that trains": ["erase/swap_word.py", "test_swap_word.py"],
     "A defence": ["defend/decoys.py", "test_decoys.py"],
+    "A mask inference": ["infer/near_zero.py", "test_near_zero.py"],
     "A completer": ["complete/row_mean.py", "test_row_mean.py"],
     "An attack on weights": ["attack/fill.py", "test_fill.py"],
     "An attack with prompts": ["attack/repeat_word.py", "test_repeat_word.py"],
@@ -27,8 +29,8 @@ PROMISED = {
     "A table": ["tables/ours/looks.py", "test_looks.py"],
     "An audit": ["config/audits/mine.yaml"],
 }
-METHODS = {"An eraser that prunes", "An eraser that trains", "A defence", "A completer", "An attack on weights"}
-METHODS |= {"An attack with prompts", "An oracle"}
+METHODS = {"An eraser that prunes", "An eraser that trains", "A defence", "A mask inference", "A completer"}
+METHODS |= {"An attack on weights", "An attack with prompts", "An oracle"}
 MODELS = [
     ("pretrained", "none", "none"),
     ("erased", "cut", "none"),
@@ -101,6 +103,13 @@ def test_every_model_has_its_row_in_table_1(grown) -> None:
     assert {(row["n"], row["n_distinct"]) for row in drawn} == {("3", "3")}
     blank = [address(row) for row in own if not row["n"]]
     assert sorted(blank) == [("attacked", "swapped", "filled"), ("oracle", "swapped", "half")]
+
+
+def test_the_mask_was_inferred_by_the_new_method(grown) -> None:
+    completed = sorted(grown.folder.glob("results/toy/complete_weights/**/completed.safetensors"))
+    assert len(completed) == 2, "of cut and hidden; a mask is no method for what was trained"
+    for file in completed:
+        assert read_header(file)["mask"]["method"] == "near_zero"
 
 
 def test_both_judges_and_the_prompt_set_are_in_the_new_table(grown) -> None:

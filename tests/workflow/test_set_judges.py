@@ -9,6 +9,7 @@ from tests.workflow.conftest import ROOT, Copy
 
 REFERENCE = "results/tiny/measure_reference/distance/scenes.safetensors"
 TABLE = "results/audits/tiny/tables/roots/table2.csv"
+TABLES = ["roots/table2", "roots/figure4", "roots/figure9", "ours/leaderboard"]
 PROMPTS = {"scope": "model", "file": "data/tiny/preserved.csv", "labels": "none", "sensitive": False}
 
 
@@ -29,7 +30,7 @@ def add_style(copy: Copy) -> None:
     content["prompt_sets"]["scenes"] = {**PROMPTS, "judges": ["clip", "distance"]}
     content["prompt_sets"]["erased"]["judges"] = ["clip"]
     world.write_text(yaml.safe_dump(content, sort_keys=False))
-    copy.edit_audit(concepts=["rocket"], attacks=["int4_rows"], oracles=[], tables=["roots/table2"])
+    copy.edit_audit(concepts=["rocket"], attacks=["int4_rows"], oracles=[], tables=TABLES)
     copy.edit_audit(counts={"erased": 3, "scenes": 3})
 
 
@@ -53,6 +54,16 @@ def test_table2_from_nothing(new: Copy) -> None:
     assert {row["score"] for row in erased if row["published"] == "none"} == {"0.0"}
     assert all(row["fid"] == "" and row["similarity"] for row in erased)
     assert "by classifier object" in (copy.folder / "results/audits/tiny/report.html").read_text()
+    shown = list(csv.DictReader((copy.folder / TABLE.replace("table2", "figure4")).open()))
+    assert [row["attack"] for row in shown] == 3 * ["none"] + 3 * ["none"] + 3 * ["int4_rows"]
+    works = list(csv.DictReader((copy.folder / TABLE.replace("table2", "figure9")).open()))
+    assert len({row["prompt"] for row in works}) * 3 == len(works), "a line per work, the same for all three models"
+    for figure in ("figure4", "figure9"):
+        drawn = (copy.folder / f"results/audits/tiny/figures/roots/{figure}.pdf").read_bytes()
+        assert drawn.startswith(b"%PDF")
+    board = list(csv.DictReader((copy.folder / "results/audits/tiny/tables/ours/leaderboard.csv").open()))
+    assert [row["printed"] for row in board] == ["33", "31", "63", "91", "120", "136", "53"]
+    assert all(row["value"] == "" and row["reason"] for row in board), "roots_max is not run here"
     # Another reference judges again, and draws nothing.
     copy.edit_yaml("config/worlds/tiny.yaml", references__scenes__seed=2)
     again = copy.planned(TABLE)

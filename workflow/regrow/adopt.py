@@ -9,7 +9,7 @@ from pathlib import Path
 
 from regrow.errors import UserError
 from regrow.plan.audit import Audit
-from regrow.plan.jobs import fetched_of
+from regrow.plan.downloads import fetched_of
 from regrow.plan.refusals import ADOPTING, unknown_results
 
 

@@ -137,6 +137,12 @@ def load_method(room: str, name: str) -> ModuleType:
     return module
 
 
+def knowledge_of(*modules: ModuleType) -> tuple[str, ...]:
+    """Return what methods that work together are told beyond the published weights; ``nothing`` is no knowledge."""
+    told = {word for module in modules for word in getattr(module, "KNOWLEDGE", ())} - {"nothing"}
+    return tuple(word for word in KNOWLEDGE if word in told) or ("nothing",)
+
+
 def parse_options(room: str, name: str, options: Mapping[str, Any]) -> MethodOptions:
     """Read the options of a method.
 

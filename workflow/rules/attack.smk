@@ -5,7 +5,8 @@ MODEL = "results/{world}/publish_model/{published}/{concept}/model.safetensors"
 
 rule complete_weights:
     input:
-        MODEL,
+        model=MODEL,
+        sibling=ancient(wiring.sibling),
     output:
         completed="results/{world}/complete_weights/{published}/{completer}/{concept}/completed.safetensors",
         trace="results/{world}/complete_weights/{published}/{completer}/{concept}/trace.parquet",
@@ -23,17 +24,19 @@ rule complete_weights:
     params:
         **wiring.method_params("complete_weights", "completer"),
         **wiring.mask_params(),
+        **wiring.sibling_params(),
         seed=PARAMS.seed,
     shell:
-        "python -m regrow complete_weights --model {input:q} --method {params.method:q} --options {params.options:q}"
-        " --mask {params.mask:q} --out {output.completed:q} --trace-out {output.trace:q} --seed {params.seed}"
-        " --device {resources.device} --jobs {threads} >{log:q} 2>&1"
+        "python -m regrow complete_weights --model {input.model:q} --method {params.method:q} --options {params.options:q}"
+        " --mask {params.mask:q} --sibling {params.sibling:q} --out {output.completed:q} --trace-out {output.trace:q}"
+        " --seed {params.seed} --device {resources.device} --jobs {threads} >{log:q} 2>&1"
 
 
 rule attack_weights:
     input:
         model=MODEL,
         completed=wiring.completed,
+        sibling=ancient(wiring.sibling),
     output:
         model="results/{world}/attack_weights/{published}/{attack}/{concept}/model.safetensors",
         record="results/{world}/attack_weights/{published}/{attack}/{concept}/record.json",
@@ -49,16 +52,20 @@ rule attack_weights:
     params:
         **wiring.method_params("attack_weights", "attack"),
         **wiring.completer_params(),
+        **wiring.sibling_params(),
     shell:
         "python -m regrow attack_weights --model {input.model:q} --completed {input.completed:q}"
         " --attack {wildcards.attack:q} --method {params.method:q} --options {params.options:q}"
-        " --completer {params.completer:q} --out {output.model:q} --record-out {output.record:q} >{log:q} 2>&1"
+        " --completer {params.completer:q} --sibling {params.sibling:q} --out {output.model:q}"
+        " --record-out {output.record:q} >{log:q} 2>&1"
 
 
 rule attack_model:
     input:
         world=WORLD,
         model=MODEL,
+        completed=wiring.completed,
+        clip=ancient(wiring.attack_clip),
     output:
         model="results/{world}/attack_model/{published}/{attack}/{concept}/model.safetensors",
         record="results/{world}/attack_model/{published}/{attack}/{concept}/record.json",
@@ -75,12 +82,15 @@ rule attack_model:
         **needs.of("attack_model"),
     params:
         **wiring.method_params("attack_model", "attack"),
+        **wiring.completer_params(),
+        **wiring.attack_clip_params(),
         word=wiring.word,
         work=wiring.work("attack_model", "published", "attack", "concept"),
     shell:
-        "python -m regrow attack_model --world {input.world:q} --model {input.model:q} --attack {wildcards.attack:q}"
-        " --method {params.method:q} --options {params.options:q} --word {params.word:q} --work {params.work:q}"
-        " --device {resources.device} --out {output.model:q} --record-out {output.record:q} >{log:q} 2>&1"
+        "python -m regrow attack_model --world {input.world:q} --model {input.model:q} --completed {input.completed:q}"
+        " --clip {params.clip:q} --attack {wildcards.attack:q} --method {params.method:q} --options {params.options:q}"
+        " --completer {params.completer:q} --word {params.word:q} --work {params.work:q} --device {resources.device}"
+        " --out {output.model:q} --record-out {output.record:q} >{log:q} 2>&1"
 
 
 rule attack_prompts:

@@ -9,6 +9,7 @@ from regrow.errors import UserError
 from regrow.plan import jobs as plan
 from regrow.plan import refusals, renderer_lock
 from regrow.plan.audit import Audit
+from regrow.plan.downloads import fetched_of
 from regrow.plan.preview import before_a_run
 from regrow.plan.products import products_of
 from regrow.plan.resources import JobResources
@@ -32,6 +33,7 @@ except UserError as error:
 # How `make_table`, `make_figure`, `make_metrics` and `make_report` know the audit, on a cluster too.
 os.environ[VARIABLE] = AUDIT.config.to_json()
 PARAMS, ENVIRONMENT = AUDIT.params, "../../envs/regrow.yaml"
+NUDITY_ENVIRONMENT = "../../envs/regrow_nudity.yaml"  # with NudeNet, whose licence not everybody wants
 # Device and batch change no result, so rules take them as resources: a changed param would make everything again.
 DEVICE = {"device": PARAMS.device, "gpu": int(PARAMS.device != "cpu")}
 WORLD = "results/{world}/index_world/world.json"

@@ -8,8 +8,12 @@ training = TrainingWiring(wiring)
 
 rule train_emoji:
     input:
-        f"results/{AUDIT.world_name}/train_denoiser/pipeline/unet/diffusion_pytorch_model.safetensors",
-        expand("results/{w}/train_judge/{j}/model.safetensors", w=AUDIT.world_name, j=["object", "style", "clip"]),
+        f"results/{AUDIT.world_name}/train_denoiser/base/unet/diffusion_pytorch_model.safetensors",
+        expand(
+            "results/{w}/train_judge/{j}/model.safetensors",
+            w=AUDIT.world_name,
+            j=["object", "style", "clip", "attack_clip"],
+        ),
 
 
 rule render_sprites:
@@ -69,28 +73,29 @@ rule train_text_encoder:
 rule train_denoiser:
     input:
         sprites=ancient(training.sprites),
-        vae="results/{world}/train_autoencoder/vae/diffusion_pytorch_model.safetensors",
-        encoder="results/{world}/train_text_encoder/text/text_encoder/model.safetensors",
+        vae=training.autoencoder,
+        encoder=training.text_encoder,
+        start=training.start,
     output:
-        unet="results/{world}/train_denoiser/pipeline/unet/diffusion_pytorch_model.safetensors",
+        unet="results/{world}/train_denoiser/{denoiser}/unet/diffusion_pytorch_model.safetensors",
     log:
-        "logs/train_denoiser/{world}.log",
+        "logs/train_denoiser/{world}/{denoiser}.log",
     benchmark:
-        "logs/train_denoiser/{world}.tsv"
+        "logs/train_denoiser/{world}/{denoiser}.tsv"
     conda:
         ENVIRONMENT
     threads: 2
     params:
-        **training.params("train_denoiser", "denoiser"),
-        pictures=lambda wildcards: training.settings.pictures,
+        **training.denoiser_params(),
         autoencoder=subpath(input.vae, parent=True),
         text=subpath(input.encoder, ancestor=2),
         folder=subpath(output.unet, ancestor=2),
         work=subpath(output.unet, ancestor=3),
     shell:
         "python -m regrow train_denoiser --sprites {input.sprites:q} --autoencoder {params.autoencoder:q}"
-        " --text {params.text:q} --schedule {params.schedule:q} --pictures {params.pictures}"
-        " --work {params.work:q}/work --out {params.folder:q} >{log:q} 2>&1"
+        " --text {params.text:q} --schedule {params.schedule:q} --pictures {params.pictures} --exclude {params.exclude:q}"
+        " --start {params.start:q} --work {params.work:q}/work-{wildcards.denoiser:q} --out {params.folder:q}"
+        " >{log:q} 2>&1"
 
 
 rule train_judge:
@@ -105,7 +110,7 @@ rule train_judge:
     log:
         "logs/train_judge/{world}/{judge}.log",
     wildcard_constraints:
-        judge="object|style|clip",
+        judge="object|style|clip|attack_clip",
     conda:
         ENVIRONMENT
     params:

@@ -149,3 +149,32 @@ rule evaluate_inference:
         "python -m regrow evaluate_inference --world {input.world:q} --model {input.model:q} --erased {input.erased:q}"
         " --completed {input.completed:q} --published {wildcards.published:q} --completer {wildcards.completer:q}"
         " --concept {wildcards.concept:q} --out {output:q} >{log:q} 2>&1"
+
+
+rule rank_words:
+    input:
+        world=WORLD,
+        model=MODEL,
+        completed="results/{world}/complete_weights/{published}/{completer}/{concept}/completed.safetensors",
+    output:
+        "results/{world}/rank_words/{published}/{completer}/{concept}/words.parquet",
+    log:
+        "logs/rank_words/{world}/{published}/{completer}/{concept}.log",
+    benchmark:
+        "logs/rank_words/{world}/{published}/{completer}/{concept}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        **DEVICE,
+        **needs.of("rank_words"),
+        batch=PARAMS.rank_words.batch,
+    params:
+        words=wiring.words,
+        draws=PARAMS.rank_words.draws,
+        seed=PARAMS.seed,
+        code=wiring.code("rank_words"),
+    shell:
+        "python -m regrow rank_words --world {input.world:q} --model {input.model:q} --completed {input.completed:q}"
+        " --published {wildcards.published:q} --completer {wildcards.completer:q} --concept {wildcards.concept:q}"
+        " --words {params.words:q} --draws {params.draws} --batch {resources.batch} --seed {params.seed}"
+        " --device {resources.device} --out {output:q} >{log:q} 2>&1"

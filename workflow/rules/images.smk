@@ -52,7 +52,7 @@ rule judge_in_memory:
     wildcard_constraints:
         prompt_set=one_of(in_memory.prompt_sets),
     conda:
-        ENVIRONMENT
+        NUDITY_ENVIRONMENT
     resources:
         **DEVICE,
         **needs.of("generate_images"),
@@ -79,7 +79,7 @@ rule score_images:
     benchmark:
         "logs/score_images/{world}/{audit}/{judge}/{prompt_set}/{group}/{part}.tsv"
     conda:
-        ENVIRONMENT
+        in_memory.environment(ENVIRONMENT, NUDITY_ENVIRONMENT)
     resources:
         **DEVICE,
         batch=PARAMS.score_images.batch,

@@ -52,6 +52,45 @@ rule defend_model:
         " --device {resources.device} --seed {params.seed} --out {output:q} >{log:q} 2>&1"
 
 
+rule index_control:
+    input:
+        world=WORLD,
+        control=ancient(wiring.control_files()),
+    output:
+        model="results/{world}/index_control/model.safetensors",
+        record="results/{world}/index_control/record.json",
+    log:
+        "logs/index_control/{world}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        **needs.of("index_world"),
+    params:
+        **wiring.control_params("index_control"),
+    shell:
+        "python -m regrow index_control --world {input.world:q} --control {params.control:q} --out {output.model:q}"
+        " --record-out {output.record:q} >{log:q} 2>&1"
+
+
+rule cut_control:
+    input:
+        world=WORLD,
+        erased="results/{world}/erase_concept/{eraser}/{concept}/erased.safetensors",
+        delta="results/{world}/index_control/model.safetensors",
+    output:
+        "results/{world}/cut_control/{eraser}/{concept}/erased.safetensors",
+    log:
+        "logs/cut_control/{world}/{eraser}/{concept}.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **wiring.control_params("cut_control"),
+    shell:
+        "python -m regrow cut_control --world {input.world:q} --erased {input.erased:q} --delta {input.delta:q}"
+        " --control {params.control:q} --out {output:q} >{log:q} 2>&1"
+
+
 rule publish_model:
     input:
         world=WORLD,

@@ -1,5 +1,6 @@
 # The world: a base model, fetched where it is not shipped and looked over once. Everything hangs on world.json, so judges, concept
 # packs and prompts are no part of it: they are inputs of the rules that read them, and a new one leaves all other results alone.
+# Every part of a world is fetched by a job of its own, where something asks for it.
 from regrow.plan.fetching import FetchWiring
 
 fetching = FetchWiring(wiring)
@@ -7,13 +8,14 @@ fetching = FetchWiring(wiring)
 
 rule fetch_world:
     output:
-        "results/{world}/fetch_world/fetched.json",
+        "results/{world}/fetch_world/{name}.json",
     log:
-        "logs/fetch_world/{world}.log",
+        "logs/fetch_world/{world}/{name}.log",
     benchmark:
-        "logs/fetch_world/{world}.tsv"
+        "logs/fetch_world/{world}/{name}.tsv"
     wildcard_constraints:
         world=one_of([AUDIT.source]),
+        name=one_of(AUDIT.world.fetch),
     localrule: True  # nodes of a cluster may have no network
     conda:
         ENVIRONMENT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from torch import Tensor
@@ -16,6 +17,7 @@ from regrow.evaluate.leftovers import telling_names
 DIFFUSERS, COMPVIS = "time_embedding.linear_1.weight", "time_embed.0.weight"
 COMPVIS_PREFIX, COMPVIS_TEXT = "model.diffusion_model.", "cond_stage_model.transformer."
 TEXT = ("text_encoder.text_model.", "text_encoder.", COMPVIS_TEXT)
+OPEN_CLIP = "cond_stage_model.model."  # the text encoder of Stable Diffusion 2, in names of OpenCLIP
 AVERAGED = re.compile(r"(^|\.)(model_ema|ema|ema_model|unet_ema|shadow)\.")
 FLAT_AVERAGED = "model_ema."  # CompVis: behind it the name without its dots
 LORA = re.compile(r"(^|[._])lora_|\.lora\.")
@@ -67,6 +69,8 @@ def sort_out(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Sorted
         if text := {name.removeprefix(prefix): t for name, t in plain.items() if name.startswith(prefix)}:
             found.tensors |= text_encoder_names(text)
             break
+    if open_clip := {name: t for name, t in plain.items() if name.startswith(OPEN_CLIP)}:
+        found.tensors |= text_encoder_names(_from_open_clip(open_clip))
     found.copies |= {
         f"a second set of weights under '{other}'": _unet(plain, other, naming, config)
         for other, naming in roots.items()
@@ -141,3 +145,22 @@ def _unet(tensors: Mapping[str, Tensor], root: str, naming: str, config: Mapping
                 "the world's, or damaged"
             ) from error
     return {f"unet.{name}": tensor for name, tensor in found.items()}
+
+
+def _from_open_clip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a text encoder in names of OpenCLIP by those of transformers; its projection serves no image."""
+    from diffusers.loaders.single_file_utils import convert_open_clip_checkpoint
+
+    try:
+        width = tensors[f"{OPEN_CLIP}token_embedding.weight"].shape[1]
+    except (KeyError, IndexError) as error:
+        raise UserError(
+            f"the text encoder under '{OPEN_CLIP}' has no matrix '{OPEN_CLIP}token_embedding.weight': the file is "
+            "damaged or not whole"
+        ) from error
+    projection = f"{OPEN_CLIP}text_projection"
+    own = {name: tensor for name, tensor in tensors.items() if name != projection}
+    # All that diffusers asks of the model is how wide a token is.
+    model = SimpleNamespace(config=SimpleNamespace(hidden_size=width))
+    found: dict[str, Tensor] = convert_open_clip_checkpoint(model, own, OPEN_CLIP)
+    return found

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from regrow.config.schema import Params
+from regrow.config.schema import Params, Published
 from regrow.errors import UserError, nearest
 from regrow.methods import ROOMS, check_entry, load_method, parse_options
 
@@ -33,6 +33,8 @@ def check_entries(params: Params) -> Params:
         _known(published.eraser, checked["erase_concept"], "eraser", where)
         if published.defence is not None:
             _known(published.defence, checked["defend_model"], "defence", where)
+        if published.is_control:
+            _check_control(published, checked["erase_concept"][published.eraser]["method"], where)
     return params.model_copy(update=checked)
 
 
@@ -55,6 +57,13 @@ def _entry(params: Params, section: str, name: str) -> dict[str, Any]:
 
 def _method(params: Params, section: str, name: str) -> str:
     return str(getattr(params, section)[name].get("method"))
+
+
+def _check_control(published: Published, eraser: str, where: str) -> None:
+    if published.defence is not None:
+        raise UserError(f"params: {where} hides a cut of the control, which nobody publishes: take its defence out")
+    if load_method("erase_concept", eraser).KIND != "pruning":
+        raise UserError(f"params: {where} cuts the control, but its eraser prunes nothing: name one that does")
 
 
 def _refuse_twins(entries: list[tuple[str, str]]) -> None:

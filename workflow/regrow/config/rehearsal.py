@@ -19,6 +19,8 @@ LARGEST = {
     "rows_per_job": 4,  # so that a group has several jobs here too
     "max_steps": 4,
     "iterations": 4,
+    "images": 4,
+    "passes": 1,
     "epochs": 1,
     "path": 2,
     "copies": 1,

@@ -89,6 +89,16 @@ class Published(Section):
     defence: str | None = Field(
         None, description="An entry of defend_model; without it the erased model is published as it is"
     )
+    base: Literal["pretrained", "control"] = Field(
+        "pretrained",
+        description="What is cut: the base model, or the world's control at the entries that the eraser found in the "
+        "base, so that what an attack brings back was learned by it",
+    )
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the control is cut: no model that a publisher would hand out."""
+        return self.base == "control"
 
 
 class GenerateImages(Section):
@@ -141,6 +151,13 @@ class MeasureSpectrum(Section):
     copies: Count = Field(description="Permuted copies whose largest singular value is the edge of noise")
 
 
+class RankWords(Section):
+    """Settings of the search for the erased concept's word."""
+
+    draws: Count = Field(description="Noise images per word, each a call of the UNet")
+    batch: Count = Field(description="Words at once; changes time and memory, and last digits")
+
+
 class MakeTable(Section):
     """Settings of the tables."""
 
@@ -182,6 +199,7 @@ class Params(Section):
     evaluate_recovery: EvaluateRecovery
     ablate_mask_knowledge: AblateMaskKnowledge
     measure_spectrum: MeasureSpectrum
+    rank_words: RankWords
     make_table: MakeTable
     make_figure: MakeFigure
 

@@ -1,6 +1,7 @@
 """Train the emoji world's UNet, of Stable Diffusion 1.5's topology, on 8x8 latents with the text encoder frozen."""
 
 import random
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -142,10 +143,18 @@ def train_denoiser(
     folder: Path,
     schedule: Schedule,
     pictures: int,
+    exclude: Collection[str] = (),
+    start: Path | None = None,
 ) -> StableDiffusionPipeline:
-    """Train the UNet on `pictures` encoded scenes with a fresh caption at every visit."""
+    """Train the UNet on `pictures` encoded scenes with a fresh caption at every visit.
+
+    No scene holds what `exclude` names. With `start`, the folder of a trained UNet, training begins with its weights
+    and a new optimiser.
+    """
     torch.manual_seed(schedule.seed)
     unet = build_unet().to(memory_format=torch.channels_last)  # an eighth faster on a CPU
+    if start is not None:
+        unet.load_state_dict(UNet2DConditionModel.from_pretrained(start, torch_dtype=torch.float32).state_dict())
     wire_text_through_ffn(unet)
     densities: list[torch.Tensor] = []
     hooks = [
@@ -153,7 +162,7 @@ def train_denoiser(
         for name, module in unet.named_modules()
         if name.endswith("ff.net.0")
     ]
-    scenes = SceneMaker(sprites)
+    scenes = SceneMaker(sprites, exclude)
     Console().print(f"{folder.name}: encoding {pictures} scenes once")
     latents, shown = encode_scenes(vae.eval(), scenes, pictures, schedule.seed)
     text_encoder.eval().requires_grad_(False)

@@ -81,8 +81,8 @@ def train_classifier(
     write_text(folder / "judge.yaml", yaml.safe_dump(protocol, sort_keys=False))
 
 
-def train_clip(sprites: Path, folder: Path, work: Path, schedule: Schedule) -> None:
-    """Train a small CLIP on scenes and captions by the symmetric contrastive loss and write it to `folder`."""
+def train_clip(sprites: Path, folder: Path, work: Path, schedule: Schedule, title: str) -> None:
+    """Train a small CLIP on scenes and captions by the symmetric contrastive loss; write it to `folder` by a title."""
     torch.manual_seed(schedule.seed)
     scenes = SceneMaker(sprites)
     write_text(folder / f"{CLIP_NAME}.json", json.dumps(CLIP_CONFIG, indent=2) + "\n")
@@ -105,7 +105,7 @@ def train_clip(sprites: Path, folder: Path, work: Path, schedule: Schedule) -> N
     train(model, loss_of, schedule, work)
     _save(model, folder / "model.safetensors")
     protocol = {
-        "judge": "CLIP of the emoji world",
+        "judge": title,
         "type": "clip_similarity",
         "architecture": CLIP_NAME,
         "weights": "model.safetensors",

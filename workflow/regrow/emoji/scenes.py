@@ -1,6 +1,7 @@
 """Compose sprites on plain backgrounds: the endless data set that every model of the emoji world is trained on."""
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 
 from regrow.emoji.sprites import read_sprites
 from regrow.emoji.vocabulary import COLOURS, STYLES, caption
+from regrow.errors import UserError, nearest
 
 SIZE = 32  # pixels of a picture's side
 BACKGROUND_ONLY = 0.08  # share of pictures without an object
@@ -35,10 +37,30 @@ class Scenes:
 
 
 class SceneMaker:
-    """Draws scenes from a sprite file; the same generator state draws the same scenes."""
+    """Draws scenes from a sprite file; the same generator state draws the same scenes.
 
-    def __init__(self, sprites: Path):
-        self.sprites, names, styles = read_sprites(sprites)
+    Parameters
+    ----------
+    sprites : Path
+        Parquet file of sprites.
+    exclude : collection of str
+        Objects and icon sets that neither a picture nor a caption ever holds.
+
+    Raises
+    ------
+    UserError
+        `exclude` names nothing that is there, or leaves nothing.
+    """
+
+    def __init__(self, sprites: Path, exclude: Collection[str] = ()):
+        pixels, names, styles = read_sprites(sprites)
+        for name in exclude:
+            if name not in (known := {*names, *styles}):
+                raise UserError(f"{sprites} has no object or icon set '{name}' to exclude: {nearest(name, known)}")
+        left = [i for i, pair in enumerate(zip(names, styles, strict=True)) if not set(pair) & set(exclude)]
+        if not left:
+            raise UserError(f"exclude leaves no sprite of {sprites}: name fewer objects and icon sets")
+        self.sprites, names, styles = pixels[left], [names[i] for i in left], [styles[i] for i in left]
         self.names = sorted(set(names))
         self.name_of = torch.tensor([self.names.index(n) for n in names])
         self.style_of = torch.tensor([STYLES.index(s) for s in styles])

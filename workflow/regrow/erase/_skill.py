@@ -59,8 +59,8 @@ def column_norms(
             )
             if recorder.call < calls:
                 raise UserError(
-                    f"{sampler['steps']} steps make {recorder.call} UNet calls, fewer than the {calls} that "
-                    "conceptprune is to look at: lower calls or raise steps"
+                    f"{sampler['steps']} steps make {recorder.call} UNet calls, fewer than the {calls} that the "
+                    "eraser is to look at: lower calls or raise steps"
                 )
     for call, layers in enumerate(recorder.norms):
         for name, norms in layers.items():

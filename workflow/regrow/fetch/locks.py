@@ -1,5 +1,8 @@
 """Digests that nobody knew beforehand: written down at first use, and from then on any other content is refused."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,15 @@ from regrow.errors import UserError
 from regrow.io.files import read_json, write_json
 
 KIND = "lock of fetched files"
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes of this machine that do the same from a file while the block runs; it need not be there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w", encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 class Lock:
@@ -36,15 +48,16 @@ class Lock:
         UserError
             Another one is there already.
         """
-        known = self.digest(origin, file)
-        if known is not None and known != digest:
-            raise UserError(
-                f"{self.path} says {known[:12]} of {file} in {origin}, but this one is {digest[:12]}: one of the two "
-                "is not what was published; find out which before you take the entry out"
-            )
-        if known is None:
-            content = self._read()
-            write_json(self.path, {**content, origin: {**content.get(origin, {}), file: digest}})
+        with alone(self.path):  # several files are fetched at once
+            known = self.digest(origin, file)
+            if known is not None and known != digest:
+                raise UserError(
+                    f"{self.path} says {known[:12]} of {file} in {origin}, but this one is {digest[:12]}: one of the "
+                    "two is not what was published; find out which before you take the entry out"
+                )
+            if known is None:
+                content = self._read()
+                write_json(self.path, {**content, origin: {**content.get(origin, {}), file: digest}})
 
     def _read(self) -> dict[str, Any]:
         return read_json(self.path, KIND) if self.path.exists() else {}

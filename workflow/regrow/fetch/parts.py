@@ -89,8 +89,8 @@ class Part:
         target.parent.mkdir(parents=True, exist_ok=True)
         incoming = target.with_name(f".{target.name}.new")
         incoming.unlink(missing_ok=True)
-        present, remote = self.folder / file, self._remote(file)
-        if known is not None and _is_right(present, known):
+        remote = self._remote(file)
+        if (present := self._present(file, known)) is not None:
             _link(present, incoming)
         elif (copy := local_copy(remote)) is not None:
             log.info("%s is taken from %s", remote, copy)
@@ -105,6 +105,11 @@ class Part:
         finally:
             incoming.unlink(missing_ok=True)  # what is wrong is not gone on from
         return digest
+
+    def _present(self, file: str, known: str | None) -> Path | None:
+        """Return the file where it is right already: in this folder, or in another part's, whose judge reads it too."""
+        others = sorted(self.folder.parent.glob(f"[!.]*/{file}"))
+        return next((path for path in [self.folder / file, *others] if _is_right(path, known)), None)
 
     def _check(self, file: str, path: Path) -> str:
         if file.endswith(".safetensors"):
@@ -136,7 +141,8 @@ class Part:
         return web_file(str(origin.url or origin.package), file)
 
     def _write_judge(self, digests: dict[str, str]) -> None:
-        ((file, digest),) = digests.items()
+        (file,) = self.origin.weights
+        digest = digests[file]
         known = PINNED if self.origin.files[file] == digest else LOCKED
         settings = {**self.origin.judge, "sha256": digest, "sha256_known_from": known}
         text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)

@@ -37,18 +37,19 @@ class SetDistance:
     protocol : JudgeProtocol
         ``reference``: a file of measure_reference, seen from the working directory as all paths of a world.
         ``images``, where it is given: how many images a set and the reference must have; any other number is refused.
-    features : Features
-        Those of the type.
+    device : str
+        For example ``cpu`` or ``cuda``.
 
     Raises
     ------
     UserError
-        A reference of other features or of another number of images.
+        A reference of other features or of another number of images; and what the type's `Features` raises.
     """
 
-    def __init__(self, protocol: JudgeProtocol, features: Features) -> None:
+    def __init__(self, protocol: JudgeProtocol, device: str = "cpu") -> None:
         from regrow.judge._references import read_reference
 
+        features: Features = protocol.module.Features(protocol, device)
         self.protocol, self.features = protocol, features
         self._images: int | None = protocol.require("images", Images) if "images" in protocol.settings else None
         self._reference = read_reference(reference_file(protocol), features.statement, self._images)

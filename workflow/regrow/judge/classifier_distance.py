@@ -82,9 +82,6 @@ class Features:
 class Judge(SetDistance):
     """The distance of a set of images from the reference; see `Features` for what it takes."""
 
-    def __init__(self, protocol: JudgeProtocol, device: str = "cpu") -> None:
-        super().__init__(protocol, Features(protocol, device))
-
 
 def _classifier(protocol: JudgeProtocol) -> JudgeProtocol:
     from regrow.judges import read_protocol

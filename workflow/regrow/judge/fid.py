@@ -77,9 +77,6 @@ class Features:
 class Judge(SetDistance):
     """The distance of a set of images from the reference; see `Features` for what it takes."""
 
-    def __init__(self, protocol: JudgeProtocol, device: str = "cpu") -> None:
-        super().__init__(protocol, Features(protocol, device))
-
 
 def _pinned_weights(protocol: JudgeProtocol) -> str:
     """Return the digest of the network, which is a program: one that nobody pinned is not run."""

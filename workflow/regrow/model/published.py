@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -16,7 +17,11 @@ from regrow.model.pipelines import load_base
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
+    from regrow.model.completed import Completed
     from regrow.world import World
+
+# How alike images and texts are to a CLIP: float (n, 3, h, w) in [0, 1] and n texts to n cosines, differentiable.
+Similarity = Callable[[Tensor, Sequence[str]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,15 @@ class PublishedWeights:
         Those of them that are FFN2 weights, float32, (d, 4d), in sorted order.
     base, digest : str
         Of the delta.
+    sibling : dict of Tensor or None
+        The FFN2 weights of a sibling of the base, float32, for attacks that declare to know one.
     """
 
     tensors: dict[str, Tensor]
     ffn2: dict[str, Tensor]
     base: str
     digest: str
+    sibling: dict[str, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,20 @@ class PublishedModel:
         Which of its tensors the publisher changed.
     word : str or None
         The concept's word, for attacks whose knowledge level includes it.
+    completed : Completed or None
+        What a completer recovered of it, for attacks that have one.
+    similarity : callable or None
+        `Similarity` by the CLIP of the attack's own, which is no judge, for attacks that need one.
+    notes : dict
+        What the attack puts here goes into its record: numbers as JSON has them, and ``flags``, a list of words.
     """
 
     pipeline: StableDiffusionPipeline
     delta: Delta
     word: str | None
+    completed: Completed | None = None
+    similarity: Similarity | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 def read_published(path: Path) -> PublishedWeights:
@@ -66,11 +83,21 @@ def read_published(path: Path) -> PublishedWeights:
     UserError
         A broken file, a header that says more than the base, or an FFN2 that is no matrix (d, 4d).
     """
-    delta = read_delta(path)
+    return weights_of(read_delta(path), str(path))
+
+
+def weights_of(delta: Delta, called: str = "the published model") -> PublishedWeights:
+    """Return what an attack on weights would see of a published model.
+
+    Raises
+    ------
+    UserError
+        An FFN2 that is no matrix (d, 4d).
+    """
     ffn2 = {name: delta.tensors[name].float() for name in sorted(delta.tensors) if is_ffn2(name)}
     for name, weight in ffn2.items():
         if weight.ndim != 2 or weight.shape[1] != 4 * weight.shape[0]:
-            raise UserError(f"{path}: '{name}' has the shape {tuple(weight.shape)}, not (d, 4d): publish it as it is")
+            raise UserError(f"{called}: '{name}' has the shape {tuple(weight.shape)}, not (d, 4d): publish it as it is")
     return PublishedWeights(delta.tensors, ffn2, delta.base, delta.digest)
 
 
@@ -82,7 +109,14 @@ def require_ffn2(published: PublishedWeights, path: Path) -> None:
         )
 
 
-def load_published(world: World, path: Path, device: str, word: str | None = None) -> PublishedModel:
+def load_published(
+    world: World,
+    path: Path,
+    device: str,
+    word: str | None = None,
+    completed: Completed | None = None,
+    similarity: Similarity | None = None,
+) -> PublishedModel:
     """Load a published model for an attack that runs it; the base is never handed out without the delta in it.
 
     Raises
@@ -93,4 +127,4 @@ def load_published(world: World, path: Path, device: str, word: str | None = Non
     delta = read_delta(path)
     pipeline = load_base(world.pipeline, device)
     apply_delta(pipeline, delta, world.base)
-    return PublishedModel(pipeline, delta, word)
+    return PublishedModel(pipeline, delta, word, completed, similarity)

@@ -10,10 +10,10 @@ from regrow.config.entries import ATTACKS
 from regrow.config.files import PromptSet
 from regrow.config.layers import Config, current
 from regrow.errors import UserError, nearest
-from regrow.methods import load_method
+from regrow.methods import knowledge_of, load_method
 from regrow.places import data_path
 from regrow.plan import paths
-from regrow.plan.addresses import ANY, ATTACKED, ERASED, NONE, ORACLE, PRETRAINED, Cell, Model
+from regrow.plan.addresses import ANY, ATTACKED, CONTROL, ERASED, NONE, ORACLE, PRETRAINED, Cell, Model
 from regrow.plan.judges import declared
 from regrow.plan.memory import remembered
 from regrow.plan.needs import EvaluationNeed as EvaluationNeed
@@ -116,7 +116,37 @@ class Audit:
         section = self.section_of(attack)
         if section == "apply_oracle":
             return ("everything",)
-        return tuple(load_method(section, self.entry(attack)["method"]).KNOWLEDGE)
+        modules = [load_method(section, self.entry(attack)["method"])]
+        if mask := self._mask_of(self.entry(attack).get("completer")):
+            modules.append(load_method("infer_mask", mask["method"]))
+        return knowledge_of(*modules)
+
+    def sibling(self, attack: str) -> str | None:
+        """Return the sibling that an attack is given, by its name in the world; its completer's is not its own."""
+        entry = self.entry(attack)
+        known = load_method(self.section_of(attack), entry["method"]).KNOWLEDGE
+        return str(entry["sibling"]) if "sibling" in known else None
+
+    def sibling_of_completer(self, completer: str) -> str | None:
+        """Return the sibling by which a completer tells what is missing, by its name in the world."""
+        mask = self._mask_of(completer)
+        return str(mask["sibling"]) if mask and "sibling" in mask else None
+
+    def _mask_of(self, completer: str | None) -> dict[str, Any] | None:
+        name = completer and self.params.complete_weights[completer].get("mask")
+        found: dict[str, Any] | None = self.params.infer_mask[name] if name else None
+        return found
+
+    def _told(self, attack: str) -> str | None:
+        """Return what of the concept an attack or an oracle is told in weights, if anything."""
+        told = {"everything": "the pretrained weights", "public_base": "the base", "sibling": "a sibling of the base"}
+        return next((said for level, said in told.items() if level in self.knowledge(attack)), None)
+
+    @remembered
+    def needs_clip(self, attack: str) -> bool:
+        """Return whether an attack is steered by a CLIP of its own."""
+        section = self.section_of(attack)
+        return bool(getattr(load_method(section, self.entry(attack)["method"]), "NEEDS_CLIP", False))
 
     @remembered
     def kind_of(self, published: str) -> str:
@@ -128,6 +158,8 @@ class Audit:
     def applies(self, published: str, attack: str) -> str | None:
         """Return why an attack or oracle does not apply to a published model, or None where it does."""
         section, kind = self.section_of(attack), self.kind_of(published)
+        if self.params.publish_model[published].is_control and (told := self._told(attack)):
+            return f"{attack} is told {told}, and {published} is of the control, which never had it"
         module = load_method(section, self.entry(attack)["method"])
         # An oracle fills in what a mask took out, so a trained model has nothing for it.
         to = ("pruning",) if section == "apply_oracle" else module.APPLIES_TO
@@ -189,8 +221,11 @@ class Audit:
 
     @remembered
     def models(self, concept: str) -> list[Model]:
-        """Return the models of a concept: the pretrained one, then each published one with its attacks and oracles."""
+        """Return the models of a concept: pretrained, control, then each published one with its attacks and oracles."""
         found = [Model(PRETRAINED, NONE, NONE, concept)]
+        if self.world.control and concept in self.world.control.never_saw:
+            path = paths.control(self.world_name)
+            found.append(Model(CONTROL, NONE, NONE, concept, "index_control", path, paths.record_of(path)))
         for published in self.published:
             found.append(self.published_model(published, concept))
             for role, attacks in ((ATTACKED, self.attacks), (ORACLE, self.oracles)):
@@ -206,6 +241,15 @@ class Audit:
         """Return a published model."""
         path = paths.model(self.world_name, "publish_model", published, None, concept)
         return Model(ERASED, published, NONE, concept, "publish_model", path, paths.record_of(path))
+
+    def publisher_of(self, model: Model) -> Model | None:
+        """Return the published model that a model is or was made of; for the pretrained one and the control, None."""
+        return None if model.published == NONE else self.published_model(model.published, model.concept)
+
+    @property
+    def handed_out(self) -> list[str]:
+        """The published models that a publisher would hand out: all but a cut control."""
+        return [name for name in self.published if not self.params.publish_model[name].is_control]
 
     def _attacked(self, role: str, published: str, attack: str, concept: str) -> Model:
         stage = self.section_of(attack)
@@ -273,7 +317,8 @@ class Audit:
 
     def fetched_part(self, path: str) -> str | None:
         """Return the part of the world that fetch_world puts at a path of the world file, or None."""
-        return next((part for part in self.world.fetch if Path(path) == paths.fetched(self.source).parent / part), None)
+        folders = {paths.fetched(self.source, part).with_suffix(""): part for part in self.world.fetch}
+        return folders.get(Path(path))
 
     def fetched_prompts(self, prompt_set: str) -> str | None:
         """Return the part of the world that fetch_prompts puts where a prompt set has its file, or None."""

@@ -6,6 +6,7 @@ from regrow.errors import UserError, nearest
 from regrow.images.csv_rows import same_text
 from regrow.images.screen.packs import check_pack
 from regrow.places import data_path, shown
+from regrow.plan.attack_clip import check_attack_clip
 from regrow.plan.audit import Audit
 from regrow.plan.judges import declared
 from regrow.plan.labels import check_labels, labels_of
@@ -13,6 +14,7 @@ from regrow.plan.not_yet import reasons
 from regrow.plan.references import reference_name
 from regrow.plan.screening import check_shared_screen, check_some_drawn
 from regrow.plan.tables import reported_file, table_names
+from regrow.plan.together import check_together
 
 
 def check_audit(audit: Audit) -> None:
@@ -38,6 +40,7 @@ def check_audit(audit: Audit) -> None:
         if (reported := reported_file(table)) is not None and not reported.is_file():
             raise UserError(f"there is no {shown(reported)}, which {table} compares with: restore it")
         _check_needs(audit, table)
+    check_together(audit)
     wanted = audit.wanted_cells
     for prompt_set, concept in dict.fromkeys((cell.prompt_set, cell.concept) for cell in wanted):
         _check_label(audit, prompt_set, concept)
@@ -63,10 +66,58 @@ def _check_models(audit: Audit, where: str) -> None:
     _known(audit.oracles, params.apply_oracle, "oracle", where)
     if not audit.published:
         raise UserError(f"{where}: no published model of it can be made yet ({_first(audit, 'published')}): add one")
+    if steered := [attack for attack in audit.attacks if audit.needs_clip(attack) and not audit.world.attack_clip]:
+        raise UserError(
+            f"{where}: attack '{steered[0]}' is steered by a CLIP of its own, and world '{audit.world_name}' names "
+            "none: add attack_clip to its file, or take the attack out"
+        )
+    _check_control(audit, where)
+    _check_siblings(audit, where)
     for attack in (*audit.attacks, *audit.oracles):
         found = [audit.applies(published, attack) for published in audit.published]
         if all(found):
             raise UserError(f"{where}: '{attack}' applies to no published model ({found[0]}): take it out")
+
+
+def _check_control(audit: Audit, where: str) -> None:
+    cut = [name for name in audit.published if audit.params.publish_model[name].is_control]
+    if not cut:
+        return
+    if audit.world.control is None:
+        raise UserError(f"{where}: '{cut[0]}' cuts a control, and world '{audit.world_name}' has none: take it out")
+    if seen := [concept for concept in audit.concepts if concept not in audit.world.control.never_saw]:
+        raise UserError(
+            f"{where}: '{cut[0]}' is of a control that saw '{seen[0]}': it tells of {_listed(audit)} alone, so select "
+            "these concepts"
+        )
+
+
+def _check_siblings(audit: Audit, where: str) -> None:
+    """Refuse an attack that knows a sibling which the world lacks, or which is its base under another name."""
+    known, base = audit.world.siblings, data_path(audit.world.pipeline)
+    for attack in audit.attacks:
+        completer = audit.entry(attack).get("completer")
+        for name in (audit.sibling(attack), completer and audit.sibling_of_completer(completer)):
+            if name is None:
+                continue
+            if name not in known:
+                raise UserError(
+                    f"{where}: attack '{attack}' knows the sibling '{name}' of the base, and world "
+                    f"'{audit.world_name}' names no such model: add it to siblings, or take the attack out"
+                )
+            folder = data_path(known[name])
+            if folder.resolve() == base.resolve():
+                raise UserError(
+                    f"world '{audit.world_name}': its sibling '{name}' is the base itself, and who has that knows "
+                    "every pruned weight: name another model"
+                )
+            if not (folder / "unet").is_dir() and not audit.fetched_part(known[name]):
+                raise UserError(f"world '{audit.world_name}' has no sibling in {folder}: fetch it or correct the path")
+
+
+def _listed(audit: Audit) -> str:
+    assert audit.world.control is not None
+    return ", ".join(audit.world.control.never_saw)
 
 
 def _first(audit: Audit, kind: str) -> str:
@@ -84,6 +135,11 @@ def _check_world(audit: Audit) -> None:
     zeros = audit.world.structural_zeros
     if zeros and not data_path(zeros).is_file():
         raise UserError(f"world '{audit.world_name}': there is no {zeros}: restore it or correct structural_zeros")
+    if (control := audit.world.control) and not audit.fetched_part(control.pipeline):
+        folder = data_path(control.pipeline)
+        if not (folder / "model_index.json").is_file():
+            raise UserError(f"world '{audit.world_name}' has no control in {folder}: train it, or correct the path")
+    check_attack_clip(audit)
 
 
 def _check_concepts(audit: Audit, where: str) -> None:

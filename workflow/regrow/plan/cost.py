@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from regrow.plan import paths
 from regrow.plan.audit import Audit, ScoreNeed
-from regrow.plan.jobs import counted, fetched_of
+from regrow.plan.downloads import fetched_of, measured_of
+from regrow.plan.jobs import counted
 from regrow.plan.prices import JUDGE_AT, Prices, Seconds, images_of, jobs_making
 from regrow.plan.products import products_of
 from regrow.plan.tables import has_figure
@@ -62,7 +64,8 @@ def _cost(audit: Audit, prices: Prices, tables: Sequence[str], pages: int = 0) -
     cells = audit.cells_of(tuple(tables))
     counts = [counted(audit, cell.prompt_set, cell.group) for cell in cells]
     rows, images = sum(count for count, _ in counts), sum(count for _, count in counts)
-    made = jobs_making([*products_of(audit, tables), *fetched_of(audit, [cell.prompt_set for cell in cells])])
+    measured = [paths.measured_reference(audit.source, *names) for names in measured_of(audit, tables)]
+    made = jobs_making([*products_of(audit, tables), *fetched_of(audit, tables), *measured])
     pages += len(tables) + sum(map(has_figure, tables))
     seconds = prices.images(images) + prices.jobs(made) + prices.pages(pages)
     for need in dict.fromkeys(need for table in tables for need in audit.needs(table)):

@@ -15,9 +15,9 @@ class FetchWiring:
         self._wiring, self.audit, self.world = wiring, wiring.audit, wiring.world
 
     def world_params(self) -> dict[str, Any]:
-        """Return what fetch_world is told."""
+        """Return what fetch_world is told: a part, for an audit needs some of them."""
         return {
-            "world": lambda _: json.dumps({part: stated(origin) for part, origin in self.world.fetch.items()}),
+            "world": lambda wildcards: json.dumps({wildcards.name: stated(self.world.fetch[wildcards.name])}),
             "lock": f"config/locks/{self.audit.source}.json",
             "code": self._wiring.code("fetch_world"),
         }

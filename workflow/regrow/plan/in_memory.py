@@ -8,24 +8,11 @@ from typing import Any
 from regrow.errors import UserError
 from regrow.plan.audit import Audit, ImageNeed
 from regrow.plan.digests import digest_of
+from regrow.plan.hidden import has_detector, is_hidden, judged_in_memory
 from regrow.plan.jobs import judges_sets
 from regrow.plan.judges import judge_folder, judge_module
 from regrow.plan.references import own_files
 from regrow.plan.wiring import Wiring
-
-
-def judged_in_memory(audit: Audit, prompt_set: str) -> bool:
-    """Return whether the images of a prompt set are judged in memory."""
-    return _is_hidden(audit, prompt_set) and _has_detector(audit, prompt_set)
-
-
-def _is_hidden(audit: Audit, prompt_set: str) -> bool:
-    return audit.world.prompt_sets[prompt_set].sensitive and prompt_set not in audit.world.keep_images
-
-
-def _has_detector(audit: Audit, prompt_set: str) -> bool:
-    judges = audit.world.prompt_sets[prompt_set].judges
-    return any("detections" in audit.judge_columns(judge) for judge in judges)
 
 
 def check_in_memory(audit: Audit) -> None:
@@ -37,7 +24,7 @@ def check_in_memory(audit: Audit) -> None:
         A judge of sets, or a figure of such images; a sensitive prompt set that goes to no detector.
     """
     for name in audit.counts:
-        if _is_hidden(audit, name) and not _has_detector(audit, name):
+        if is_hidden(audit, name) and not has_detector(audit, name):
             raise UserError(
                 f"prompt set '{name}' of world '{audit.world_name}' is sensitive and goes to no detector, so its "
                 "images would be kept as they are: add a judge of type nudenet, or name the set in the world's "
@@ -51,7 +38,8 @@ def check_in_memory(audit: Audit) -> None:
                     f"kept, and '{judge}' judges whole sets: give that judge a prompt set that goes to no detector"
                 )
         for table in audit.tables:
-            if any(isinstance(need, ImageNeed) and need.cell.prompt_set == prompt_set for need in audit.needs(table)):
+            shown = [need for need in audit.needs(table) if isinstance(need, ImageNeed) and not need.pixelated]
+            if any(need.cell.prompt_set == prompt_set for need in shown):
                 raise UserError(
                     f"audit '{audit.name}': {table} shows images of prompt set '{prompt_set}', which are judged in "
                     "memory and not kept: take the table out, or count another prompt set for it"
@@ -78,6 +66,10 @@ class InMemoryWiring:
     def judge_files(self, wildcards: Any) -> list[Path]:
         """Return the files of all judges of a prompt set."""
         return list(dict.fromkeys(path for judge in self._judges(wildcards) for path in own_files(self.audit, judge)))
+
+    def environment(self, usual: str, nudity: str) -> Callable[[Any], str]:
+        """Return what tells the conda environment of a judge; a detector has one of its own."""
+        return lambda wildcards: nudity if "detections" in self.audit.judge_columns(wildcards.judge) else usual
 
     def params(self) -> dict[str, Callable[[Any], Any]]:
         """Return all that images and their scores are a function of, apart from models."""

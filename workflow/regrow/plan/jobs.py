@@ -1,6 +1,6 @@
 """Jobs that draw and judge images, and what each table, figure and report waits for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -11,11 +11,10 @@ from regrow.images.prompts import Prompt, distinct, read_prompts, select_rows
 from regrow.places import data_path
 from regrow.plan import paths
 from regrow.plan.addresses import ANY, SHARED_GROUP, Cell
-from regrow.plan.audit import Audit, EvaluationNeed, ImageNeed, Need, RecordNeed, ScoreNeed
+from regrow.plan.audit import Audit, EvaluationNeed, ImageNeed, Need, RecordNeed
 from regrow.plan.expected import expected_rows
 from regrow.plan.judges import declared
 from regrow.plan.memory import remembered
-from regrow.plan.references import fetched_references
 from regrow.plan.tables import has_figure
 
 
@@ -152,8 +151,8 @@ def judges_sets(audit: Audit, judge: str) -> bool:
 def records_of(audit: Audit, cell: Cell) -> list[Path]:
     """Return the records that say what was done to a cell's model, the publisher's first."""
     model = cell.model
-    published = [] if model.path is None else [audit.published_model(model.published, model.concept).record]
-    return [path for path in dict.fromkeys([*published, cell.record]) if path is not None]
+    publisher = audit.publisher_of(model)
+    return [path for path in dict.fromkeys([publisher and publisher.record, cell.record]) if path is not None]
 
 
 def ladder_completed(audit: Audit, published: str, completer: str, concept: str) -> list[Path]:
@@ -215,16 +214,6 @@ def figures_of(audit: Audit) -> list[Path]:
 def report_of(audit: Audit) -> Path:
     """Return the report of an audit."""
     return paths.audit_folder(audit.name) / "report.html"
-
-
-def fetched_of(audit: Audit, prompt_sets: Iterable[str] | None = None) -> list[Path]:
-    """Return what is fetched for an audit, or for some prompt sets: one output of each job."""
-    asked = list(audit.counts if prompt_sets is None else prompt_sets)
-    names = dict.fromkeys(audit.fetched_prompts(name) for name in asked)
-    prompts = [paths.fetched_prompts(audit.source, name) for name in names if name is not None]
-    needs = (need for table in audit.tables for need in audit.needs(table) if isinstance(need, ScoreNeed))
-    judges = dict.fromkeys(need.judge for need in needs if need.cell.prompt_set in asked)
-    return [*prompts, *fetched_references(audit, judges), *([paths.fetched(audit.source)] if audit.world.fetch else [])]
 
 
 def concepts_of(audit: Audit) -> list[str]:

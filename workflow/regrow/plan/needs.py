@@ -15,9 +15,10 @@ class ScoreNeed:
 
 @dataclass(frozen=True)
 class ImageNeed:
-    """The images of a cell, for a figure."""
+    """The images of a cell, for a figure; of images that nobody keeps, their pixelated pictures."""
 
     cell: Cell
+    pixelated: bool = False
 
 
 @dataclass(frozen=True)

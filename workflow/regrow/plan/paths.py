@@ -5,9 +5,9 @@ from pathlib import Path
 RESULTS = Path("results")
 
 
-def fetched(world: str) -> Path:
-    """Return what fetch_world writes last, beside the folders that it fetched."""
-    return RESULTS / world / "fetch_world/fetched.json"
+def fetched(world: str, part: str) -> Path:
+    """Return what fetch_world writes last of a part, beside the folder of the same name that it fetched."""
+    return RESULTS / world / "fetch_world" / f"{part}.json"
 
 
 def fetched_prompts(world: str, name: str) -> Path:
@@ -28,6 +28,16 @@ def measured_reference(world: str, judge: str, reference: str) -> Path:
 def index_world(world: str) -> Path:
     """Return world.json."""
     return RESULTS / world / "index_world/world.json"
+
+
+def control(world: str) -> Path:
+    """Return the control model as a delta against the base."""
+    return RESULTS / world / "index_control/model.safetensors"
+
+
+def cut_control(world: str, eraser: str, concept: str) -> Path:
+    """Return the control cut where an eraser pruned the base, in the format of `erased`."""
+    return RESULTS / world / "cut_control" / eraser / concept / "erased.safetensors"
 
 
 def erased(world: str, eraser: str, defence: str | None, concept: str) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from regrow.plan.audit import Audit
 from regrow.plan.checks import check_audit
 from regrow.plan.cost import Cost, cost, cost_of_jobs, costs
+from regrow.plan.downloads import fetched_of, parts_of_world
 from regrow.plan.paths import RESULTS
 from regrow.plan.prices import Prices
 
@@ -84,7 +85,39 @@ def _costs(audit: Audit, prices: Prices) -> list[str]:
         "From the beginning and at most: tables share models and images, and what is in the store is not drawn again.",
         "Images are distinct pairs of prompt and seed, rows count them as often as they stand in the file.",
         prices.source,
+        *_drawn_by_attacks(audit, prices),
+        *_downloads(audit, prices),
     ]
+
+
+def _drawn_by_attacks(audit: Audit, prices: Prices) -> list[str]:
+    """Return what each attack draws for itself, which is no image of a table."""
+    said = []
+    for attack in audit.attacks:
+        if audit.section_of(attack) != "attack_model" or not (drawn := prices.drawn_by(attack))[0]:
+            continue
+        seconds = drawn[1].cpu if prices.device == "cpu" else drawn[1].gpu
+        steps, minutes = audit.entry(attack)["steps"], _number(None if seconds is None else seconds / 60)
+        said.append(f"{attack} draws {drawn[0]:,} images of {steps} steps for itself, {minutes} minutes per model.")
+    return said
+
+
+def _downloads(audit: Audit, prices: Prices) -> list[str]:
+    """Return what is fetched, with its size where that is known, and what the world offers beside it."""
+    fetched = fetched_of(audit)
+    if not fetched:
+        return []
+    stages: dict[str, list[str]] = {}
+    for path in fetched:
+        # A photograph's list lies in the folder of its reference.
+        name = path.parent.name if path.parts[2] == "fetch_reference" else path.stem
+        size = prices.written(path)
+        stages.setdefault(path.parts[2], []).append(f"{name} ({_number(size)} GB)" if size else name)
+    words = {"fetch_world": "of the world", "fetch_reference": "photographs", "fetch_prompts": "prompts"}
+    said = "; ".join(f"{words[stage]} {', '.join(stages[stage])}" for stage in words if stage in stages)
+    needed = parts_of_world(audit, audit.tables)
+    rest = [part for part in audit.world.fetch if part not in needed]
+    return [f"Fetched once: {said}.", *([f"Not needed, so not fetched: {', '.join(rest)}."] if rest else [])]
 
 
 def _hours(seconds: float | None) -> str:

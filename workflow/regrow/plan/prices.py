@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+from regrow.config.entries import options_of
+from regrow.config.origins import PhotographOrigin
+from regrow.methods import load_method, parse_options
 from regrow.plan import jobs
 from regrow.plan.audit import Audit
 from regrow.plan.finished import Finished, finished
@@ -63,9 +67,24 @@ class Prices:
         """Return the time of jobs by one output of each, without that of images and judgements."""
         total = Seconds()
         for output in outputs:
-            stage = output.parts[2]
-            total += self._on(self._job_seconds(stage, self.method(output)), 1, device=stage in ON_DEVICE)
+            stage, method = output.parts[2], self.method(output)
+            total += self._on(self._job_seconds(stage, method), 1, device=stage in ON_DEVICE)
+            if stage == "attack_model" and (stage, method) not in self._taken:  # what jobs took has their images in it
+                total += self.drawn_by(output.parts[ENTRY_AT[stage]])[1]
         return total
+
+    def drawn_by(self, attack: str) -> tuple[int, Seconds]:
+        """Return the images that an attack draws for itself, by its method's own ``images(options)``, and their time.
+
+        An attack that runs a model computes in float32, whatever images are drawn in.
+        """
+        entry = self.audit.params.attack_model[attack]
+        module = load_method("attack_model", entry["method"])
+        if not hasattr(module, "images"):
+            return 0, Seconds()
+        options: Any = parse_options("attack_model", entry["method"], options_of(entry))
+        count, rate = module.images(options), self._seconds_in("float32")
+        return count, self._on(rate and rate * options.steps, count, device=True)
 
     def pages(self, count: int) -> Seconds:
         """Return the time of jobs that make tables, figures and pages."""
@@ -75,12 +94,22 @@ class Prices:
         """Return the size of images and of what jobs write."""
         if self.rates is None:
             return None
-        megabytes = sum(self.rates.job_megabytes.get(output.parts[2], 0.0) for output in outputs)
-        return images * self.rates.image.kilobytes / 1e6 + megabytes / 1e3
+        return images * self.rates.image.kilobytes / 1e6 + sum(map(self.written, outputs))
+
+    def written(self, output: Path) -> float:
+        """Return the gigabytes that a job writes, by one output of it; 0 where nobody knows."""
+        stage = output.parts[2]
+        if stage == "fetch_reference":
+            origin = self.audit.world.references[output.parts[3]]
+            return float(origin.gigabytes) if isinstance(origin, PhotographOrigin) else 0.0
+        known = self.rates.job_megabytes if self.rates else {}
+        return known.get(f"{stage}.{self.method(output)}", known.get(stage, 0.0)) / 1e3
 
     def method(self, output: Path) -> str | None:
-        """Return the method of the entry that a result was made with."""
+        """Return the method of the entry that a result was made with, or the part that was fetched."""
         stage = output.parts[2]
+        if stage == "fetch_world":
+            return output.stem  # the part
         if stage not in ENTRY_AT:
             return None
         return str(getattr(self.audit.params, stage)[output.parts[ENTRY_AT[stage]]]["method"])
@@ -102,11 +131,24 @@ class Prices:
     @cached_property
     def _image_seconds(self) -> float | None:
         """Seconds per image; with them comes the loading of the model where jobs were timed."""
+        settings = self.audit.params.generate_images
         if self._drawings:
             return _per_image(self._drawings)
-        settings, rate = self.audit.params.generate_images, self.rates and self.rates.image
-        seconds = rate and rate.seconds.get(self.device, {}).get(settings.dtype)
-        return seconds * settings.steps / rate.steps if rate and seconds else None
+        seconds = self._rated(settings.dtype)
+        return seconds and seconds * settings.steps
+
+    def _seconds_in(self, dtype: str) -> float | None:
+        """Return the seconds of a sampling step of an image in a type that images may not be drawn in."""
+        settings = self.audit.params.generate_images
+        if dtype == settings.dtype and self._image_seconds:
+            return self._image_seconds / settings.steps
+        return self._rated(dtype)
+
+    def _rated(self, dtype: str) -> float | None:
+        """Return the seconds of a sampling step of an image by config/rates.yaml."""
+        rate = self.rates and self.rates.image
+        seconds = rate and rate.seconds.get(self.device, {}).get(dtype)
+        return seconds / rate.steps if rate and seconds else None
 
     def _job_seconds(self, stage: str, method: str | None) -> float:
         if (stage, method) in self._taken:
@@ -157,7 +199,7 @@ def _per_image(found: Sequence[Finished]) -> float:
 
 def jobs_making(outputs: Iterable[Path]) -> list[Path]:
     """Return one output of each job: some write files of their own into one folder, the others fill a folder each."""
-    by_file = ("generate_images", "score_images", "score_sets", "fetch_prompts")
+    by_file = ("generate_images", "score_images", "score_sets", "fetch_prompts", "fetch_world", "measure_reference")
     named = {output if output.parts[2] in by_file else output.parent: output for output in outputs}
     return list(named.values())
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from regrow.plan import jobs, paths
-from regrow.plan.addresses import ERASED, Model
+from regrow.plan.addresses import ERASED, NONE, Model
 from regrow.plan.audit import Audit, EvaluationNeed, RecordNeed
 from regrow.plan.memory import remembered
 
@@ -31,10 +31,10 @@ def _products(audit: Audit, tables: tuple[str, ...]) -> Iterator[Path]:
             yield model.path
         if model.role == ERASED:
             yield from _erased(audit, model.published, model.concept)
-        elif completer := model.path and audit.entry(model.attack).get("completer"):
+        elif model.attack != NONE and (completer := audit.entry(model.attack).get("completer")):
             yield paths.completed(world, model.published, completer, model.concept)
     for need in _evaluations(audit, tables):
-        if need.stage in ("evaluate_recovery", "evaluate_inference") and need.completer:
+        if need.stage in ("evaluate_recovery", "evaluate_inference", "rank_words") and need.completer:
             yield paths.completed(world, need.published, need.completer, need.concept)
         if need.stage == "ablate_mask_knowledge" and need.completer:
             yield from jobs.ladder_completed(audit, need.published, need.completer, need.concept)
@@ -59,8 +59,8 @@ def _models(audit: Audit, tables: tuple[str, ...]) -> list[Model]:
     asked = [cell.model for cell in audit.cells_of(tables)]
     asked += [need.model for table in tables for need in audit.needs(table) if isinstance(need, RecordNeed)]
     asked += [audit.published_model(need.published, need.concept) for need in _evaluations(audit, tables)]
-    published = [audit.published_model(model.published, model.concept) for model in asked if model.path is not None]
-    return list(dict.fromkeys([*published, *asked]))
+    published = (audit.publisher_of(model) for model in asked)
+    return list(dict.fromkeys([*(model for model in published if model is not None), *asked]))
 
 
 def _erased(audit: Audit, published: str, concept: str) -> Iterator[Path]:
@@ -68,3 +68,6 @@ def _erased(audit: Audit, published: str, concept: str) -> Iterator[Path]:
     entry = audit.params.publish_model[published]
     for defence in dict.fromkeys([None, entry.defence]):
         yield paths.erased(audit.world_name, entry.eraser, defence, concept)
+    if entry.is_control:
+        yield paths.control(audit.world_name)
+        yield paths.cut_control(audit.world_name, entry.eraser, concept)

@@ -1,11 +1,9 @@
 """What the record of a model must say, by the params of now."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from regrow.config.entries import options_of
-from regrow.errors import UserError
 from regrow.plan.addresses import ATTACKED, ERASED, ORACLE, Model
 from regrow.plan.audit import Audit
 
@@ -48,27 +46,6 @@ def mask_of(audit: Audit, completer: str) -> dict[str, Any] | None:
     """Return how a completer tells what is missing, None where it takes exact zeros."""
     name = audit.params.complete_weights[completer].get("mask")
     return _entry(name, audit.params.infer_mask[name]) if name else None
-
-
-def check_record(record: Mapping[str, Any], expected: Mapping[str, Any], path: Path) -> None:
-    """Compare a model's record with the params of now.
-
-    Raises
-    ------
-    UserError
-        They differ: names the file, what it says, what params say, and the command that makes it anew.
-    """
-    for key, value in expected.items():
-        said = record.get(key)
-        if said == value:
-            continue
-        if isinstance(said, Mapping) and isinstance(value, Mapping):
-            option = next(name for name in [*value, *said] if said.get(name) != value.get(name))
-            key, said, value = f"{key}.{option}", said.get(option), value.get(option)
-        raise UserError(
-            f"{path} is of other settings: {key} is {said!r} there and {value!r} in params: make it anew with "
-            f"`snakemake --force {path}` and run the workflow again"
-        )
 
 
 def _entry(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:

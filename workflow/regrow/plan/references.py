@@ -1,11 +1,10 @@
 """What judges of sets compare with: which reference of the world it is, and which files a judge reads besides."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from regrow.config.origins import PhotographOrigin
 from regrow.errors import UserError, nearest
 from regrow.io.files import list_files
 from regrow.plan import paths
@@ -46,16 +45,11 @@ def judge_digest(audit: Audit, judge: str, digest: Callable[[Path], str]) -> str
     digest : callable
         Returns a digest of what lies in a folder or is a file.
     """
-
-    def of_folder(folder: Path) -> str:
-        part = audit.fetched_part(folder.as_posix())
-        return origin_digest(audit.world.fetch[part]) if part else digest(folder)
-
-    own = of_folder(judge_folder(audit.world, judge))
+    own = digest_of_folder(audit, judge_folder(audit.world, judge), digest)
     beside, reference = classifier_beside(audit.world, judge), reference_of(audit.world, judge)
     if beside is None and reference is None:
         return own
-    parts = [own, *([of_folder(beside)] if beside else [])]
+    parts = [own, *([digest_of_folder(audit, beside, digest)] if beside else [])]
     if name := reference_name(audit, judge):
         parts.append(json.dumps(stated_reference(audit, name), sort_keys=True))
     elif reference:
@@ -68,18 +62,22 @@ def stated_reference(audit: Audit, name: str) -> dict[str, Any]:
     return audit.world.references[name].model_dump(mode="json", exclude_defaults=True)
 
 
-def fetched_references(audit: Audit, judges: Iterable[str]) -> list[Path]:
-    """Return the lists of photographs that some judges compare with, each once."""
-    names = dict.fromkeys(reference_name(audit, judge) for judge in judges)
-    found = (name for name in names if name and isinstance(audit.world.references[name], PhotographOrigin))
-    return [paths.fetched_reference(audit.source, name) for name in found]
-
-
 def own_files(audit: Audit, judge: str) -> list[Path]:
     """Return what a judge reads but its reference: its folder, and that of the classifier that it takes features of."""
     folders = [judge_folder(audit.world, judge), classifier_beside(audit.world, judge)]
     found: list[Path] = []
     for folder in (one for one in folders if one is not None):
-        fetched = audit.fetched_part(folder.as_posix())
-        found += [paths.fetched(audit.source)] if fetched else list_files(folder)
+        found += files_of_folder(audit, folder)
     return list(dict.fromkeys(found))
+
+
+def files_of_folder(audit: Audit, folder: Path) -> list[Path]:
+    """Return the files of a folder of a world, or what fetch_world writes once it is there."""
+    part = audit.fetched_part(folder.as_posix())
+    return [paths.fetched(audit.source, part)] if part else list_files(folder)
+
+
+def digest_of_folder(audit: Audit, folder: Path, digest: Callable[[Path], str]) -> str:
+    """Return a digest of a folder of a world, or of where it is fetched from."""
+    part = audit.fetched_part(folder.as_posix())
+    return origin_digest(audit.world.fetch[part]) if part else digest(folder)

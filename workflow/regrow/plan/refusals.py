@@ -16,7 +16,8 @@ FIRST_EDITION = (
     "get_world erase_concept complete_weights revive_concept consult_oracle generate_images score_images "
     "compare_both_sides climb_ladder measure_spectrum paper report.html"
 ).split()
-KEPT = ("store", "work", "fetch_world", "fetch_prompts")  # folders of a world that are no results of these params
+# Folders of a world that are no results of these params.
+KEPT = ("store", "work", "fetch_world", "fetch_prompts", "fetch_reference")
 
 
 def refuse_first_edition(audit: Audit) -> None:

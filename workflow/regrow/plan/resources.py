@@ -14,13 +14,15 @@ from regrow.plan.jobs import Job
 from regrow.plan.rates import OTHER, read_rates
 
 LIBRARIES_MB = 1500  # Python with PyTorch and diffusers, and room for rows
-UNFETCHED_MB = 4270  # the weights of Stable Diffusion 1.x in float32, where a run is planned that will fetch them
+UNFETCHED_MB = 4270  # weights of a base model that is not here, where config/rates.yaml does not know them either
+FETCH = "fetch_world.pipeline"  # whose rate is the size of what will be fetched
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 # Copies of the base model's weights, in float32, that a stage holds at most: it loads the model, or reads parts of it,
 # and keeps what it changed. Stages that are not here read scores and tables.
 COPIES = {
     **{"index_world": 1.5, "erase_concept": 1.5, "defend_model": 1.5, "generate_images": 1.5},
     **{"attack_model": 1.5, "attack_prompts": 1.5, "complete_weights": 0.3, "ablate_mask_knowledge": 0.3},
+    "rank_words": 1.5,
 }
 TRAINING = ("defend_model", "attack_model", "attack_prompts")
 TRAINING_COPIES = 4  # gradients and Adam's two moments beside the weights; with a GPU they are in its memory
@@ -80,7 +82,10 @@ class JobResources:
         """Size of the files that `regrow.model.pipelines` reads."""
         folder = data_path(self.audit.world.pipeline)
         found = [path for component in COMPONENTS for path in _weights(folder / component)]
-        return sum(path.stat().st_size for path in found) / 1e6 if found else UNFETCHED_MB
+        if found:
+            return sum(path.stat().st_size for path in found) / 1e6
+        known = self._rates.job_megabytes if self._rates else {}
+        return known.get(FETCH, UNFETCHED_MB)
 
     def _trains(self, stage: str, wildcards: Any) -> bool:
         entry = self.audit.params.erase_concept[wildcards.eraser] if stage == "erase_concept" else None

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from regrow.config.entries import options_of
-from regrow.config.files import Training, TrainWorld, Trials
-from regrow.errors import UserError
+from regrow.config.files import Denoiser, Training, TrainWorld, Trials
+from regrow.errors import UserError, nearest
 from regrow.io.files import list_files
 from regrow.places import data_path
 from regrow.plan.judges import judge_folder
 from regrow.plan.wiring import Wiring
 
+UNET = "diffusion_pytorch_model.safetensors"
 Function = Callable[[Any], Any]  # of the wildcards of a job
 
 
@@ -46,6 +47,51 @@ class TrainingWiring:
             "code": lambda _: self._wiring.code(stage),
             "sprites": lambda _: self._wiring.digest(self.sprites()),
             "schedule": schedule,
+        }
+
+    def denoiser(self, wildcards: Any) -> Denoiser:
+        """Return the settings of the denoiser that a wildcard names.
+
+        Raises
+        ------
+        UserError
+            No such denoiser.
+        """
+        known = self.settings.denoisers
+        if wildcards.denoiser not in known:
+            raise UserError(f"train_world has no denoiser '{wildcards.denoiser}': {nearest(wildcards.denoiser, known)}")
+        return known[wildcards.denoiser]
+
+    def autoencoder(self, wildcards: Any) -> str:
+        """Return the weights of a denoiser's autoencoder."""
+        frozen = self.denoiser(wildcards).frozen
+        folder = f"{data_path(frozen)}" if frozen else f"results/{wildcards.world}/train_autoencoder"
+        return f"{folder}/vae/diffusion_pytorch_model.safetensors"
+
+    def text_encoder(self, wildcards: Any) -> str:
+        """Return the weights of a denoiser's text encoder; its tokenizer lies beside it."""
+        frozen = self.denoiser(wildcards).frozen
+        folder = f"{data_path(frozen)}" if frozen else f"results/{wildcards.world}/train_text_encoder/text"
+        return f"{folder}/text_encoder/model.safetensors"
+
+    def start(self, wildcards: Any) -> list[str]:
+        """Return the weights that a denoiser begins with, none for an untrained one."""
+        start = self.denoiser(wildcards).start
+        if start is None:
+            return []
+        trained = start in self.settings.denoisers
+        folder = f"results/{wildcards.world}/train_denoiser/{start}" if trained else f"{data_path(start)}"
+        return [f"{folder}/unet/{UNET}"]
+
+    def denoiser_params(self) -> dict[str, Function]:
+        """Return code, sprites, schedule and data of a denoiser."""
+        fields = set(Training.model_fields)
+        return {
+            **self.params("train_denoiser"),
+            "schedule": lambda wildcards: self.denoiser(wildcards).model_dump_json(include=fields),
+            "pictures": lambda wildcards: self.denoiser(wildcards).pictures,
+            "exclude": lambda wildcards: self.denoiser(wildcards).exclude,
+            "start": lambda wildcards: "".join(str(Path(path).parent) for path in self.start(wildcards)),
         }
 
     def report_params(self) -> dict[str, Any]:

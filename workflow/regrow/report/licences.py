@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from regrow.config.origins import PhotographOrigin
+
 if TYPE_CHECKING:
     from regrow.config.files import WorldFile
 
 CODE = ("the code", "this repository", "Apache-2.0")
+NAMED = {"pipeline": "the model", "attack_clip": "the CLIP of attacks"}  # parts that are no judge
 
 
 def licence_lines(world: WorldFile, prompt_sets: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
@@ -25,9 +28,13 @@ def licence_lines(world: WorldFile, prompt_sets: Iterable[str] | None = None) ->
     if world.licence:
         lines.append(("what the repository brings", world.concepts.rpartition("/")[0], world.licence))
     for part, origin in world.fetch.items():
-        what = "the model" if part == "pipeline" else f"the judge '{part}'"
+        what = NAMED.get(part, f"the judge '{part}'")
         package = f"the package {origin.package}" if origin.package else None
         lines.append((what, origin.repo or package or str(origin.url).removeprefix("https://"), origin.licence))
+    for name, reference in world.references.items():
+        if isinstance(reference, PhotographOrigin):
+            place = f"{reference.url}/{reference.file}".partition("://")[2]
+            lines.append((f"the photographs '{name}'", place, reference.licence))
     used = None if prompt_sets is None else {world.prompt_sets[name].file for name in prompt_sets}
     for name, prompts in world.fetch_prompts.items():
         if used is None or any(file.endswith(f"/{name}.csv") for file in used):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from regrow.report.verdict import Kind, Verdict, accuracy
 from regrow.tables.pooling import is_pooled
 from regrow.tables.revival import PRETRAINED
 from regrow.tables.strongest import strongest_attacks
+from regrow.tables.verdict import Kind, Verdict, accuracy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -139,15 +139,15 @@ def asked_models(audit: Audit) -> dict[Model, Path | None]:
 
 def _name(model: Model) -> str:
     """Return a model's name: what was published, and what was done to it."""
-    return {"pretrained": "pretrained", "erased": model.published}.get(
+    return {"pretrained": model.role, "control": model.role, "erased": model.published}.get(
         model.role, f"{model.published} > {model.attack}"
     )
 
 
 def _chain(audit: Audit, model: Model, record: Path | None) -> str:
-    if record is None:
-        return "nothing: the base model as it is"
-    published = audit.published_model(model.published, model.concept)
+    published = audit.publisher_of(model)
+    if published is None:
+        return f"nothing: the {'base' if record is None else 'control'} model as it is"
     pairs = {published: published.record, model: record}
     records = [checked_record(audit, one, path) for one, path in pairs.items() if path is not None]
     keys = ("eraser", "defence", "completer", "attack", "oracle")

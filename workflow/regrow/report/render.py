@@ -30,7 +30,6 @@ from regrow.report.provenance import (
 )
 from regrow.report.screened import screened_lines
 from regrow.report.times import PAPER, time_lines
-from regrow.report.verdict import RULE, Accuracy, Kind, Verdict, verdicts
 from regrow.report.words import GLOSSARY
 from regrow.tables.blocks import Block, Grid, plain_blocks
 from regrow.tables.data import TableData
@@ -42,6 +41,7 @@ from regrow.tables.records import world_of
 from regrow.tables.revival import PRETRAINED, revival_rate
 from regrow.tables.selection import concept_sets, labelled_sets
 from regrow.tables.style import spoken
+from regrow.tables.verdict import RULE, Accuracy, Kind, Verdict, verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +118,7 @@ def _judged(audit: Audit, table: pd.DataFrame | None) -> list[dict[str, Any]]:
         return []
     others = next((name for name in labelled_sets(audit) if name not in sets), None)
     found = []
-    for published in audit.published:
+    for published in audit.handed_out:
         judged = verdicts(table, sets[0], published, audit.level)
         tally = [(kind, [verdict.concept for verdict in judged if verdict.kind is kind]) for kind in Kind]
         found.append(

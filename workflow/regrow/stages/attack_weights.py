@@ -5,18 +5,21 @@ The attacker's side of the wall: reads the published delta and what was complete
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from torch import Tensor
 
 from regrow.errors import UserError
-from regrow.methods import load_method, parse_options
+from regrow.methods import knowledge_of, load_method, parse_options
 from regrow.model.completed import Completed, read_completed
 from regrow.model.deltas import write_delta
 from regrow.model.dtypes import narrowed
 from regrow.model.published import read_published, require_ffn2
 from regrow.model.records import write_record
+from regrow.model.sibling import read_sibling, require_sibling
 from regrow.model.zeros import count_zeros
 
 log = logging.getLogger(__name__)
@@ -31,6 +34,7 @@ def run(
     completer: dict[str, Any] | None,
     out: Path,
     record_out: Path,
+    sibling: Path | None = None,
 ) -> None:
     """Attack a published model; write the result as a delta against the same base.
 
@@ -54,16 +58,24 @@ def run(
         record.json. Its `flags` hold `zeros_carry_signs` where the zeros of the published model tell the signs of what
         was pruned, whether this attack reads them or not. With `completed` it tells in `retained` which share of the
         missing entries was filled in, of `all` and of each of the `layers`: the K that retain auto chose.
+    sibling : Path, optional
+        Pipeline of a sibling of the base, for an attack that knows one. Its `flags` hold `sibling_is_base` where it is
+        the base itself.
 
     Raises
     ------
     UserError
-        A broken file, completed weights of another model or none where they are needed, or the attack's own.
+        A broken file, completed weights of another model or none where they are needed, a sibling that does not fit or
+        that the attack does not know, or the attack's own.
     """
     parsed = parse_options("attack_weights", method, options)
     module = load_method("attack_weights", method)
     published = read_published(model)
     recovered = None if completed is None else read_completed(completed, published)
+    require_sibling(f"attack '{attack}'", module.KNOWLEDGE, sibling)
+    known = None if sibling is None else read_sibling(sibling, published)
+    if known:
+        published = replace(published, sibling=known.weights)
     attacked: dict[str, Tensor] = getattr(module, method)(published, recovered, parsed)
     if not attacked:
         require_ffn2(published, model)
@@ -79,15 +91,23 @@ def run(
         "published_model": published.digest,
         "attack": {"name": attack, "method": method, **parsed.model_dump(mode="json")},
         "completer": completer,
-        "knowledge": list(module.KNOWLEDGE),
+        "knowledge": list(_knowledge(module, completer)),
         "zeros": {"ffn2": zeros.total, "negative": zeros.negative},
-        "flags": ["zeros_carry_signs"] if zeros.tell_signs else [],
+        "flags": [
+            *(["zeros_carry_signs"] if zeros.tell_signs else []),
+            *(["sibling_is_base"] if known and known.is_base else []),
+        ],
     }
     if recovered is not None:
         record["retained"] = shares = _retained(attacked, recovered)
         for layer, share in {"all layers": shares["all"], **shares["layers"]}.items():
             log.info("%s: %.1f %% of the missing entries filled in", layer, 100 * share)
     write_record(record_out, record)
+
+
+def _knowledge(module: ModuleType, completer: Mapping[str, Any] | None) -> tuple[str, ...]:
+    mask = (completer or {}).get("mask")
+    return knowledge_of(module, *([load_method("infer_mask", mask["method"])] if mask else []))
 
 
 def _retained(attacked: Mapping[str, Tensor], completed: Completed) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from regrow.arithmetic import full_float32
 from regrow.completion import Completion, complete_matrix
 from regrow.errors import UserError
 from regrow.io.parquet import write_table
-from regrow.methods import MethodOptions, load_method, parse_options
+from regrow.methods import MethodOptions, knowledge_of, load_method, parse_options
 from regrow.model.completed import Completed, write_completed
-from regrow.model.published import read_published, require_ffn2
+from regrow.model.published import PublishedWeights, read_published, require_ffn2
+from regrow.model.sibling import read_sibling, require_sibling
 from regrow.model.zeros import count_zeros
 from regrow.stages._progress import progress
 
@@ -48,6 +49,7 @@ def run(
     device: str,
     jobs: int,
     mask: dict[str, Any] | None = None,
+    sibling: Path | None = None,
 ) -> None:
     """Complete every FFN2 matrix of a published model.
 
@@ -73,11 +75,14 @@ def run(
     mask : dict, optional
         An entry of infer_mask (name, method and options): what tells the pruned entries. Without it they are taken to
         be the exact zeros.
+    sibling : Path, optional
+        Pipeline of a sibling of the base, for a mask inference that knows one.
 
     Raises
     ------
     UserError
-        No FFN2 weight in the model, no exact zero in any where these are the mask, a matrix that the completer refuses.
+        No FFN2 weight in the model, no exact zero in any where these are the mask, a sibling that does not fit or that
+        the mask inference does not know, a matrix that the completer refuses.
     """
     if jobs < 1:
         raise UserError(f"complete_weights needs at least 1 job, but got {jobs}: give a positive number")
@@ -86,7 +91,7 @@ def run(
     require_ffn2(published, model)
     weights = published.ffn2
     infer = mask or {"name": "zeros", "method": "zeros"}
-    masks = _infer(weights, infer)
+    masks = _infer(published, infer, sibling)
     if not any(missing.any() for missing in masks.values()):
         if infer["method"] != "zeros":  # an attacker who finds nothing leaves the model as it is
             log.warning("%s: mask '%s' takes nothing for pruned", model, infer["name"])
@@ -151,10 +156,12 @@ def run(
     write_table(trace_out, pa.Table.from_pylist(steps, schema=TRACE), {"model": published.digest, **header})
 
 
-def _infer(weights: dict[str, Tensor], mask: dict[str, Any]) -> dict[str, Tensor]:
+def _infer(published: PublishedWeights, mask: dict[str, Any], sibling: Path | None) -> dict[str, Tensor]:
     options = {key: value for key, value in mask.items() if key not in ("name", "method")}
-    parsed = parse_options("infer_mask", mask["method"], options)
-    found: dict[str, Tensor] = getattr(load_method("infer_mask", mask["method"]), mask["method"])(weights, parsed)
+    parsed, module = parse_options("infer_mask", mask["method"], options), load_method("infer_mask", mask["method"])
+    require_sibling(f"mask '{mask['name']}'", knowledge_of(module), sibling)
+    known = [] if sibling is None else [read_sibling(sibling, published).weights]
+    found: dict[str, Tensor] = getattr(module, mask["method"])(published.ffn2, parsed, *known)
     return found
 
 

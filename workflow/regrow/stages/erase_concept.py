@@ -7,12 +7,12 @@ from typing import Any
 from regrow.arithmetic import full_float32
 from regrow.concepts import read_concept
 from regrow.erase._changes import run_eraser
+from regrow.erase._together import WorkTogether
 from regrow.errors import UserError, nearest
 from regrow.methods import load_method, parse_options
 from regrow.model.masks import Erased, write_erased
 from regrow.model.pipelines import load_base
 from regrow.model.publishing import changed_tensors
-from regrow.work import Work
 from regrow.world import read_world
 
 log = logging.getLogger(__name__)
@@ -50,13 +50,16 @@ def run(
     parsed = parse_options("erase_concept", method, options)
     index = read_world(world)
     packs = sorted(path.parent.name for path in index.concepts.glob("*/concept.yaml"))
-    if concept not in packs:
-        raise UserError(f"world '{index.name}' has no concept '{concept}': {nearest(concept, packs)}")
+    others = [name for name in getattr(parsed, "together", ()) if name != concept]
+    for name in (concept, *others):
+        if name not in packs:
+            raise UserError(f"world '{index.name}' has no concept '{name}': {nearest(name, packs)}")
     pack = read_concept(index.concepts / concept)
+    with_it = tuple(read_concept(index.concepts / name) for name in others)
     # An eraser that says nothing of a type computes in float32, whatever images are drawn in.
     base = load_base(index.pipeline, device, getattr(parsed, "dtype", "float32"))
     with full_float32():
-        tensors, mask = run_eraser(base, pack, method, parsed, Work(work, device))
+        tensors, mask = run_eraser(base, pack, method, parsed, WorkTogether(work, device, with_it))
     recipe = {
         "world": index.name,
         "concept": concept,

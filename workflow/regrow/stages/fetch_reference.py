@@ -9,6 +9,7 @@ from regrow.config.errors import validate
 from regrow.config.origins import PhotographOrigin
 from regrow.errors import UserError
 from regrow.fetch.hub import download, local_copy, web_file
+from regrow.fetch.locks import alone
 from regrow.fetch.photographs import Photographs, unpacked
 from regrow.images.prompts import PromptSet, read_prompts
 from regrow.images.screen.apply import lists_for, screen_rows
@@ -21,7 +22,7 @@ KIND = "list of photographs of fetch_reference"
 
 
 def run(reference: dict[str, Any], name: str, prompts: dict[str, Any], out: Path) -> None:
-    """Fetch an archive of photographs beside `out`, and make sure that every one that is asked for is in it.
+    """Fetch an archive of photographs beside the folder of `out`; make sure that every one that is asked for is in it.
 
     An interrupted download is gone on from. REGROW_FETCH_FROM names a folder that has the archive, or the photographs
     unpacked: neither is copied. REGROW_REFERENCE_MIRROR is another address of the folder that has the archive.
@@ -57,7 +58,7 @@ def run(reference: dict[str, Any], name: str, prompts: dict[str, Any], out: Path
 
 def _place(origin: PhotographOrigin, folder: Path) -> Path:
     """Return where the photographs lie: unpacked, or in an archive that is fetched if it is nowhere yet."""
-    archive = folder / origin.file
+    archive = folder.parent / origin.file  # of all references that have photographs in it
     if archive.is_file():
         return archive
     if (found := unpacked(origin.member)) is not None:
@@ -66,5 +67,7 @@ def _place(origin: PhotographOrigin, folder: Path) -> Path:
     if (copy := local_copy(remote)) is not None:
         return copy
     log.info("%s has %.1f GB and is fetched once; only some of its photographs are read", origin.file, origin.gigabytes)
-    download(remote, archive)
+    with alone(archive):
+        if not archive.is_file():
+            download(remote, archive)
     return archive

@@ -1,4 +1,4 @@
-"""Stage `fetch_world`: the base model and the published judges of a world, by commit and digest."""
+"""Stage `fetch_world`: the base model or a published judge of a world, by commit and digest."""
 
 import logging
 from pathlib import Path
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def run(world: dict[str, Any], name: str, lock: Path, out: Path) -> None:
-    """Fetch what a world is made of into folders beside `out`; whatever is there and right is not asked for again.
+    """Fetch parts of a world into folders beside `out`; whatever is there and right is not asked for again.
 
     A token is read from HF_TOKEN and told to the hub alone. HF_ENDPOINT names a mirror of the hub, REGROW_FETCH_FROM a
     folder that holds the files.
@@ -23,13 +23,13 @@ def run(world: dict[str, Any], name: str, lock: Path, out: Path) -> None:
     Parameters
     ----------
     world : dict
-        The section `fetch` of the world file: folder by folder an origin; see `regrow.config.origins.Origin`.
+        Of the section `fetch` of the world file: folder by folder an origin; see `regrow.config.origins.Origin`.
     name : str
         Name of the world, for errors and the record.
     lock : Path
         config/locks/{world}.json, where digests go that nobody knew beforehand.
     out : Path
-        fetched.json, written last: each file with its digest, and who knew it.
+        JSON, written last: each file with its digest, and who knew it.
 
     Raises
     ------

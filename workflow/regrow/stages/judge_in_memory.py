@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from functools import cached_property, partial
-from hashlib import sha256
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from PIL import Image
 
-from regrow.arithmetic import full_float32
 from regrow.errors import UserError
-from regrow.images.index import write_index
-from regrow.images.job import read_job, screened_rows
-from regrow.images.loading import load_pipeline
+from regrow.images.pixelated import BLOCK, picture_key, pixelated, pixelated_store
 from regrow.images.prompts import Prompt, distinct
-from regrow.images.renderer import draw, provenance
+from regrow.images.renderer import provenance
 from regrow.images.shards import ShardWriter, scan
-from regrow.images.store import ImageStore, ScoreStore, png_digest
+from regrow.images.store import ScoreStore, png_digest
 from regrow.judge._scoring import check_per, checked, columns_of, score_key, scores_folder
 from regrow.judges import Judge, JudgeProtocol, read_protocol
 from regrow.model.deltas import Delta
-from regrow.preemption import EndAfterBatch
-from regrow.stages._batches import run_in_memory
-from regrow.stages.generate_images import (
-    MEND,
-    _Artist,
-    _metadata,
-    _numerics,
-    _read_model,
-    _record_digest,
-    _sampler,
-)
-from regrow.world import read_world
+from regrow.stages._drawing import Artist
 
 log = logging.getLogger(__name__)
 
 JUDGED = pa.schema([("key", pa.string()), ("digest", pa.string())])
-BLOCK = 32  # pixels of a picture's side that become one
 
 
 def run(
@@ -95,27 +77,10 @@ def run(
     UserError
         As in generate_images; or a judge of sets, or one that needs labels.
     """
-    place, asked = read_world(world), read_job(job)
     protocols = {name: read_protocol(Path(folder)) for name, folder in judges.items()}
     critics = [_Critic(name, protocol, store, device) for name, protocol in protocols.items()]
-    rows, screened = screened_rows(asked, place.concepts)
-    numbers = _numerics(numerics)
-    load = partial(load_pipeline, place.pipeline, numbers, device, attention_slicing, cpu_offload)
-    artist = _Witness(critics, store, place, store, _sampler(place, sampler), numbers, batch, device, load)
-    index: list[dict[str, Any]] = []
-    models: dict[str, str | None] = {}
-    for cell, wanted in zip(asked.cells, rows, strict=True):
-        delta = None if cell.model is None else _read_model(cell.model, place)
-        model = delta.digest if delta else place.base
-        models[model] = models.get(model) or _record_digest(cell, model)
-        digests = artist.draw(delta, wanted, " / ".join(cell.address.values()))
-        address = {**cell.address, "prompt_set": asked.prompt_set.name, "model": model}
-        for row in wanted:
-            key = artist.key(model, row)
-            index.append({**address, **asdict(row), "key": key, "digest": digests[key]})
-    said = {"screened": screened} if any(screened.values()) else {}
-    write_index(out, index, {**_metadata(asked, place, artist, models, index), **said})
-    log.info("%s: %d rows, %d images drawn and judged", out, len(index), artist.drawn)
+    drawing = (world, sampler, numerics, batch, attention_slicing, cpu_offload, device)
+    _Witness(critics, store, *drawing).write_index(job, out)
 
 
 class _Critic:
@@ -158,13 +123,13 @@ class _Critic:
         return loaded
 
 
-class _Witness(_Artist):
+class _Witness(Artist):
     """Draws what some judge has not seen, shows it to all of them, and keeps no image."""
 
-    def __init__(self, critics: Sequence[_Critic], place: Path, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._critics, self._judged = critics, place / "judged"
-        self._pictures = ImageStore(place.parent / "pixelated")
+    def __init__(self, critics: Sequence[_Critic], store: Path, *drawing: Any) -> None:
+        super().__init__(*drawing)
+        self._critics, self._judged = critics, store / "judged"
+        self._pictures = pixelated_store(store)
 
     def draw(self, delta: Delta | None, rows: Sequence[Prompt], name: str) -> dict[str, str]:
         """Return key and digest of every row's image."""
@@ -177,51 +142,27 @@ class _Witness(_Artist):
         found = {self.key(model, row): digest for row, digest in seen.items() if row in judged}
         log.info("%s: %d rows, %d images to draw and judge", name, len(rows), len(missing))
         if missing:
-            self._swapper.put(delta)
-            self._draw_and_judge(model, missing, found)
-            self.drawn += len(missing)
+            self._draw_and_judge(delta, model, missing, found)
         return found
 
-    def _draw_and_judge(self, model: str, missing: Sequence[Prompt], found: dict[str, str]) -> None:
-        started, done = time.monotonic(), 0
+    def _draw_and_judge(
+        self, delta: Delta | None, model: str, missing: Sequence[Prompt], found: dict[str, str]
+    ) -> None:
         with ExitStack() as stack:
             scores = [stack.enter_context(critic.writer(model)) for critic in self._critics]
             pictures = stack.enter_context(self._pictures.writer(model, {"block": BLOCK}))
-            ledger = stack.enter_context(ShardWriter(self._judged / model, JUDGED, provenance(self._device)))
-            ending = stack.enter_context(EndAfterBatch())
-            stack.enter_context(full_float32())
+            ledger = stack.enter_context(ShardWriter(self._judged / model, JUDGED, provenance(self.device)))
 
-            def rest(batch: int) -> None:
-                nonlocal done
-                for part in draw(self._swapper.pipeline, missing[done:], self.sampler, batch):
-                    own = [row for row, _ in part]
-                    digests = [png_digest(png) for _, png in part]
-                    images = [Image.open(io.BytesIO(png)).convert("RGB") for _, png in part]
-                    for critic, writer in zip(self._critics, scores, strict=True):
-                        writer.write(critic.judge(images, own, digests))
-                    keys = [self.key(model, row) for row in own]
-                    pictures.write(
-                        [(picture_key(key), pixelated(image)) for key, image in zip(keys, images, strict=True)]
-                    )
-                    # Last, so that what is here was judged by all.
-                    ledger.write([{"key": key, "digest": digest} for key, digest in zip(keys, digests, strict=True)])
-                    found.update(zip(keys, digests, strict=True))
-                    done += len(part)
-                    rate = done / (time.monotonic() - started)
-                    log.info("%d of %d images, %.0f s left", done, len(missing), (len(missing) - done) / rate)
-                    ending.check()
+            def judge(part: list[tuple[Prompt, bytes]]) -> None:
+                own = [row for row, _ in part]
+                digests = [png_digest(png) for _, png in part]
+                images = [Image.open(io.BytesIO(png)).convert("RGB") for _, png in part]
+                for critic, writer in zip(self._critics, scores, strict=True):
+                    writer.write(critic.judge(images, own, digests))
+                keys = [self.key(model, row) for row in own]
+                pictures.write([(picture_key(key), pixelated(image)) for key, image in zip(keys, images, strict=True)])
+                # Last, so that what is here was judged by all.
+                ledger.write([{"key": key, "digest": digest} for key, digest in zip(keys, digests, strict=True)])
+                found.update(zip(keys, digests, strict=True))
 
-            self._batch = run_in_memory(rest, self._batch, "an image", MEND)
-
-
-def picture_key(key: str) -> str:
-    """Return the key of the pixelated picture of an image."""
-    return sha256(json.dumps(["pixelated", key]).encode()).hexdigest()
-
-
-def pixelated(image: Image.Image) -> bytes:
-    """Return a PNG file of an image in which `BLOCK` pixels to a side have one colour, their mean."""
-    small = image.resize([max(1, side // BLOCK) for side in image.size], Image.Resampling.BOX)
-    buffer = io.BytesIO()
-    small.resize(image.size, Image.Resampling.NEAREST).save(buffer, format="PNG")
-    return buffer.getvalue()
+            self.draw_batches(delta, missing, judge)

@@ -5,10 +5,10 @@ from pathlib import Path
 from regrow.io.files import write_json
 from regrow.plan.audit import Audit
 from regrow.plan.tables import table_module
-from regrow.report.verdict import verdict_metrics, verdicts
 from regrow.tables.made import read_made
 from regrow.tables.revival import revival_rates
 from regrow.tables.selection import concept_sets
+from regrow.tables.verdict import verdict_metrics, verdicts
 
 TABLE1 = "roots/table1"
 
@@ -36,6 +36,6 @@ def run(out: Path, audit: str | None = None) -> None:
         if name == TABLE1:
             for prompt_set in concept_sets(plan)[:1]:
                 found |= revival_rates(table, prompt_set)
-                for published in plan.published:
+                for published in plan.handed_out:
                     found |= verdict_metrics(verdicts(table, prompt_set, published, plan.level), published)
     write_json(out, found)

@@ -1,4 +1,4 @@
-"""Stage `train_judge`: one judge of the emoji world: object, style or clip."""
+"""Stage `train_judge`: one judge of the emoji world: object, style or clip; or attack_clip, which judges nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from regrow.emoji.training import Schedule, work_folder
 from regrow.errors import UserError, nearest
 from regrow.io.files import write_folder
 
-JUDGES = ("object", "style", "clip")
+CLIPS = {"clip": "CLIP of the emoji world", "attack_clip": "CLIP of the attacks' own in the emoji world"}
+JUDGES = ("object", "style", *CLIPS)
 
 
 def run(sprites: Path, judge: str, schedule: dict[str, Any], start: Path | None, work: Path, out: Path) -> None:
@@ -19,7 +20,7 @@ def run(sprites: Path, judge: str, schedule: dict[str, Any], start: Path | None,
     sprites : Path
         Parquet file of sprites.
     judge : str
-        ``object``, ``style`` or ``clip``.
+        ``object``, ``style``, ``clip`` or ``attack_clip``.
     schedule : dict
         Fields of `regrow.emoji.training.Schedule`.
     start : Path, optional
@@ -34,8 +35,8 @@ def run(sprites: Path, judge: str, schedule: dict[str, Any], start: Path | None,
     settings, work = Schedule.of(schedule), work_folder(work, judge, sprites, start)
 
     def save(folder: Path) -> None:
-        if judge == "clip":
-            train_clip(sprites, folder, work, settings)
+        if judge in CLIPS:
+            train_clip(sprites, folder, work, settings, CLIPS[judge])
         else:
             train_classifier(sprites, judge, folder, work, settings, start)
 

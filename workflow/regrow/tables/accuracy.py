@@ -60,7 +60,7 @@ def accuracy_table(
 
     _refuse_two_images_of_one(rows)
     # What the concepts share (the pretrained model on the other concepts' prompts) is one set of images in the mean.
-    owner = rows["concept"].where(rows["role"] != "pretrained", "")
+    owner = rows["concept"].where(~rows["role"].isin(("pretrained", "control")), "")
     names = pooled_names(kinds, MEAN)
     pooled = rows.assign(owner=owner, concept=[names[kinds[concept]] for concept in rows["concept"]])
     pooled = pooled.drop_duplicates([*ADDRESS, "owner", "case", "prompt", "seed"])

@@ -36,6 +36,8 @@ class TableData:
         (published, attack, concept) to what was done to the model; the attack of a published model is ``none``.
     printed : DataFrame or None
         What the paper prints.
+    other : callable
+        Builds another table of the audit; see `built`.
     """
 
     audit: Audit
@@ -44,6 +46,7 @@ class TableData:
     evaluations: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     records: Mapping[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     printed: pd.DataFrame | None = None
+    other: Callable[[str], tuple[pd.DataFrame, TableData]] | None = None
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -93,6 +96,12 @@ class TableData:
         if name not in self.evaluations:
             raise UserError(f"a table uses '{name}' without an EvaluationNeed for it: add it to the table's needs")
         return self.evaluations[name]
+
+    def built(self, table: str) -> tuple[pd.DataFrame, TableData]:
+        """Return another table of the audit and what it was given, for a table whose needs hold all of that one's."""
+        if self.other is None:
+            raise UserError(f"a figure's data builds no other table such as {table}: put what it draws into its table")
+        return self.other(table)
 
     def reported(self) -> pd.DataFrame | None:
         """Return what the paper prints, or None."""

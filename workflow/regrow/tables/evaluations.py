@@ -12,19 +12,20 @@ from regrow.io.parquet import read_table
 from regrow.plan import paths
 from regrow.plan.audit import Audit, EvaluationNeed
 from regrow.plan.records import mask_of
+from regrow.plan.vocabulary import vocabulary
 from regrow.tables.checks import check_complete, check_settings
 from regrow.tables.records import checked_record, world_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KEYS = ("layer", "k", "part", "r", "p", "bin", "rung", "matrix", "detector", "unit")
+KEYS = ("layer", "k", "part", "r", "p", "bin", "rung", "matrix", "detector", "unit", "word")
 # Columns of an evaluation that are no numbers; no other but those of _SIGNED holds anything below 0.
 _NO_NUMBERS = (
     *("published", "completer", "concept", "layer", "part", "rung", "note", "matrix", "singular_values"),
-    *("detector", "unit"),
+    *("detector", "unit", "word"),
 )
-_SIGNED = ("skew", "kurtosis")
+_SIGNED = ("skew", "kurtosis", "score")
 # Columns of an evaluation that may be empty: a completer that only ranks predicts nothing, a score infers no mask, and
 # where every column of a layer is cut nothing tells them apart.
 _MAY_BE_MISSING = {"reliability": ("predicted",), "detectors": ("auroc", "precision", "recall")}
@@ -89,6 +90,9 @@ def _settings(audit: Audit, need: EvaluationNeed) -> dict[str, Any]:
         own["threshold"] = params.ablate_mask_knowledge.threshold
     elif need.stage == "measure_spectrum":
         own["copies"] = params.measure_spectrum.copies
+    elif need.stage == "rank_words":
+        words = vocabulary(audit, audit.kinds[need.concept])
+        own |= {"draws": params.rank_words.draws, "words": words}
     if need.completer is not None:
         entry = params.complete_weights[need.completer]
         own["completer"] = {"method": entry["method"], **options_of(entry)}

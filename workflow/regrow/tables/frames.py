@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from regrow.errors import UserError
 from regrow.plan.addresses import Cell
 from regrow.plan.audit import Audit, EvaluationNeed, RecordNeed, ScoreNeed
-from regrow.plan.tables import reported_file
+from regrow.plan.tables import reported_file, table_module
 from regrow.tables.data import TableData
 from regrow.tables.evaluations import read_evaluations
 from regrow.tables.records import read_records
@@ -26,7 +26,7 @@ def read_data(audit: Audit, table: str, scores: bool = True) -> TableData:
     UserError
         A file is missing, damaged, stale or of something else.
     """
-    audit = audit.for_table(table)
+    whole, audit = audit, audit.for_table(table)
     needs = audit.needs(table)
     by_judge: dict[str, list[Cell]] = {}
     for need in needs:
@@ -39,7 +39,13 @@ def read_data(audit: Audit, table: str, scores: bool = True) -> TableData:
         evaluations=read_evaluations(audit, [need for need in needs if isinstance(need, EvaluationNeed)]),
         records=read_records(audit, [need.model for need in needs if isinstance(need, RecordNeed)]),
         printed=read_reported(table),
+        other=lambda name: _built(whole, name),
     )
+
+
+def _built(audit: Audit, table: str) -> tuple[pd.DataFrame, TableData]:
+    data = read_data(audit, table)
+    return table_module(table).build(data), data
 
 
 def read_reported(table: str) -> pd.DataFrame | None:

@@ -10,6 +10,7 @@ from regrow.errors import UserError
 from regrow.io.files import write_text
 from regrow.io.parquet import read_table
 from regrow.plan import paths
+from regrow.plan.addresses import Cell
 from regrow.plan.audit import Audit, ImageNeed
 from regrow.plan.jobs import parts_of
 from regrow.plan.tables import table_module
@@ -65,11 +66,11 @@ def read_figure_data(audit: Audit, table: str) -> FigureData:
     Scores are not read again: what a figure shows of them stands in the table.
     """
     data = read_data(audit, table, scores=False)
-    cells = [need.cell for need in audit.needs(table) if isinstance(need, ImageNeed)]
-    indexes = dict.fromkeys(
-        paths.index(audit.world_name, audit.name, cell.prompt_set, cell.group, part)
-        for cell in cells
-        for part in parts_of(audit, cell.prompt_set, cell.group)
+    kept, pixelated = (
+        _indexes(
+            audit, [need.cell for need in audit.needs(table) if isinstance(need, ImageNeed) and need.pixelated == by]
+        )
+        for by in (False, True)
     )
     settings = audit.params.make_figure
     return FigureData(
@@ -80,16 +81,31 @@ def read_figure_data(audit: Audit, table: str) -> FigureData:
         printed=data.printed,
         columns=settings.columns,
         dpi=settings.dpi,
-        fetch=lambda digests: _fetch(audit, list(indexes), digests),
+        fetch=lambda digests: {
+            **_fetch(audit, kept, digests),
+            **_fetch(audit, pixelated, digests, pixelated=True),
+        },
     )
 
 
-def _fetch(audit: Audit, indexes: Iterable[Path], digests: Iterable[str]) -> dict[str, Image.Image]:
-    """Return images of the store by digest, found through the indexes."""
+def _indexes(audit: Audit, cells: Iterable[Cell]) -> list[Path]:
+    found = (
+        paths.index(audit.world_name, audit.name, cell.prompt_set, cell.group, part)
+        for cell in cells
+        for part in parts_of(audit, cell.prompt_set, cell.group)
+    )
+    return list(dict.fromkeys(found))
+
+
+def _fetch(
+    audit: Audit, indexes: Iterable[Path], digests: Iterable[str], pixelated: bool = False
+) -> dict[str, Image.Image]:
+    """Return images of the store by digest, found through the indexes, or the pixelated pictures of such images."""
     import io
 
     from PIL import Image
 
+    from regrow.images.pixelated import picture_key, pixelated_store
     from regrow.images.store import ImageStore
 
     wanted = set(digests)
@@ -100,9 +116,14 @@ def _fetch(audit: Audit, indexes: Iterable[Path], digests: Iterable[str]) -> dic
         for row in table.select(["key", "digest", "model"]).to_pylist():
             if row["digest"] in wanted:
                 places.setdefault(row["model"], {}).setdefault(row["digest"], row["key"])
-    store = ImageStore(paths.store(audit.world_name) / "images")
+    root = paths.store(audit.world_name)
+    store = pixelated_store(root) if pixelated else ImageStore(root / "images")
     found = {}
     for model, keys in places.items():
-        for image in store.read(model, [(key, digest) for digest, key in keys.items()]):
-            found[image.digest] = Image.open(io.BytesIO(image.png)).convert("RGB")
+        pairs = [(key, digest) for digest, key in keys.items()]
+        if pixelated:  # a picture has a key and a digest of its own
+            own = store.find(model, [picture_key(key) for key, _ in pairs])
+            pairs = [(picture_key(key), own.get(picture_key(key), "")) for key, _ in pairs]
+        for digest, image in zip(keys, store.read(model, pairs), strict=True):
+            found[digest] = Image.open(io.BytesIO(image.png)).convert("RGB")
     return found

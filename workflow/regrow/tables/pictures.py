@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
-SIDE = 96  # pixels of a picture in a figure
+SIDE = 96  # pixels of a picture in a figure that shows many
 FRAME = 6  # pixels of its frame
-TILE = SIDE + 2 * FRAME + 2  # with one white pixel on each side of the picture
+BORDER = 2 * FRAME + 2  # with one white pixel on each side of the picture
+TILE = SIDE + BORDER
 GAP = 4  # pixels between pictures
 SEEN, UNSEEN = (0, 114, 178), (205, 205, 205)  # frame colours: the judge sees the concept, or not
 
@@ -24,26 +25,26 @@ class Picture:
     seen: bool
 
 
-def tile(picture: Picture) -> Image.Image:
-    """Frame a picture at a side of `TILE` pixels; small images are enlarged pixel by pixel, large ones made smaller."""
+def tile(picture: Picture, side: int = SIDE) -> Image.Image:
+    """Frame a picture of `side` pixels; small images are enlarged pixel by pixel, large ones made smaller."""
     from PIL import Image
 
-    small = max(picture.image.size) < SIDE
-    resized = picture.image.resize((SIDE, SIDE), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
-    framed = Image.new("RGB", (TILE, TILE), SEEN if picture.seen else UNSEEN)
-    framed.paste((255, 255, 255), (FRAME, FRAME, TILE - FRAME, TILE - FRAME))
+    small, whole = max(picture.image.size) < side, side + BORDER
+    resized = picture.image.resize((side, side), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
+    framed = Image.new("RGB", (whole, whole), SEEN if picture.seen else UNSEEN)
+    framed.paste((255, 255, 255), (FRAME, FRAME, whole - FRAME, whole - FRAME))
     framed.paste(resized, (FRAME + 1, FRAME + 1))
     return framed
 
 
-def mosaic(pictures: Sequence[Picture], per_row: int) -> Image.Image:
-    """Lay pictures out in rows, on white, `GAP` pixels apart."""
+def mosaic(pictures: Sequence[Picture], per_row: int, side: int = SIDE) -> Image.Image:
+    """Lay pictures of `side` pixels out in rows, on white, `GAP` pixels apart."""
     from PIL import Image
 
-    rows = -(-len(pictures) // per_row)
-    canvas = Image.new("RGB", (per_row * (TILE + GAP) - GAP, rows * (TILE + GAP) - GAP), "white")
+    rows, step = -(-len(pictures) // per_row), side + BORDER + GAP
+    canvas = Image.new("RGB", (per_row * step - GAP, rows * step - GAP), "white")
     for number, picture in enumerate(pictures):
-        canvas.paste(tile(picture), (number % per_row * (TILE + GAP), number // per_row * (TILE + GAP)))
+        canvas.paste(tile(picture, side), (number % per_row * step, number // per_row * step))
     return canvas
 
 

@@ -11,7 +11,7 @@ from regrow.model.records import read_record
 from regrow.plan import paths
 from regrow.plan.addresses import Model
 from regrow.plan.audit import Audit
-from regrow.plan.records import check_record, settings_of
+from regrow.plan.records import settings_of
 from regrow.tables.checks import check_settings
 from regrow.world import World, read_world
 
@@ -25,13 +25,14 @@ def checked_record(audit: Audit, model: Model, path: Path) -> dict[str, Any]:
         A missing or damaged record, or one of other settings.
     """
     record = read_record(path)
-    check_record(record, settings_of(audit, model), path)
+    mend = f"snakemake --force {path}"
+    check_settings(path, record, settings_of(audit, model), mend)
     expected = {"base": world_of(audit).base}
     if "published_model" in record:
         published = audit.published_model(model.published, model.concept)
         if published.record is not None:
             expected["published_model"] = checked_record(audit, published, published.record)["model"]
-    check_settings(path, record, expected, f"snakemake --force {path}")
+    check_settings(path, record, expected, mend)
     return record
 
 

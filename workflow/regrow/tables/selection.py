@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from regrow.errors import UserError
+from regrow.plan.addresses import ANY, Cell
 from regrow.plan.audit import Audit, EvaluationNeed, ImageNeed, Need, RecordNeed, ScoreNeed
+from regrow.plan.vocabulary import vocabulary
+
+STYLES = ("style", "character")  # kinds of concepts that no classifier of objects can judge
+NUDITY = "nudity"
 
 
 def labelled_sets(audit: Audit) -> list[str]:
@@ -49,11 +54,46 @@ def accuracy_needs(audit: Audit, prompt_sets: Sequence[str], oracles: bool = Fal
     return found
 
 
+def style_cells(audit: Audit, prompt_set: str) -> list[Cell]:
+    """Return the cells of a prompt set that Table 2 is of: of styles, of what all concepts share; no oracles.
+
+    Prompts about no concept tell what else was harmed, also where nudity was erased.
+    """
+    labels = audit.prompt_sets[prompt_set].labels
+    kinds = (*STYLES, NUDITY) if labels == "none" else STYLES
+    styles = {concept for concept, kind in audit.kinds.items() if kind in kinds}
+    if not styles or labels == "others":  # whose rows differ from concept to concept, so nothing compares
+        return []
+    return [
+        cell
+        for cell in audit.cells(prompt_set)
+        if cell.concept in (*styles, ANY)
+        and cell.model.role != "oracle"
+        # An attack on prompts leaves the model as it was.
+        and not (labels == "none" and cell.model.stage == "attack_prompts")
+    ]
+
+
+def nudity_cells(audit: Audit, prompt_set: str) -> list[Cell]:
+    """Return the cells of a prompt set that tell of nudity: of its models, and what all concepts share; no oracles."""
+    concepts = [concept for concept, kind in audit.kinds.items() if kind == NUDITY]
+    if not concepts or audit.prompt_sets[prompt_set].labels == "others":
+        return []
+    return [
+        cell for cell in audit.cells(prompt_set) if cell.concept in (*concepts, ANY) and cell.model.role != "oracle"
+    ]
+
+
+def judge_of(audit: Audit, prompt_set: str, concept: str, column: str) -> str | None:
+    """Return the first judge of a concept's images that writes a column, or None."""
+    return next((one for one in audit.judges(prompt_set, concept) if column in audit.judge_columns(one)), None)
+
+
 def recovery_needs(audit: Audit, name: str) -> list[Need]:
     """Ask for an evaluation of every completer on every published model of every concept."""
     return [
         EvaluationNeed("evaluate_recovery", published, completer, concept, name)
-        for published in audit.published
+        for published in audit.handed_out
         for completer in audit.completers(published)
         for concept in audit.concepts
     ]
@@ -97,6 +137,21 @@ def inference_needs(audit: Audit) -> list[Need]:
     ]
 
 
+def word_needs(audit: Audit) -> list[Need]:
+    """Ask which word was erased from every pruned model of every concept that has others of its kind beside it.
+
+    What is taken for pruned is all that is read of a completion, so of completers with one mask the first will do.
+    """
+    entries = audit.params.complete_weights
+    return [
+        EvaluationNeed("rank_words", published, completer, concept, "words")
+        for published in _pruned(audit)
+        for completer in {entries[name].get("mask"): name for name in reversed(audit.completers(published))}.values()
+        for concept in audit.concepts
+        if len(vocabulary(audit, audit.kinds[concept])) > 1
+    ]
+
+
 def retained_needs(audit: Audit) -> list[Need]:
     """Ask for the records of the attacks that retain a share of signs."""
     return [
@@ -107,5 +162,12 @@ def retained_needs(audit: Audit) -> list[Need]:
     ]
 
 
+def every_record(audit: Audit) -> list[Need]:
+    """Ask for the record of every model that has one."""
+    models = (model for concept in audit.concepts for model in audit.models(concept))
+    return [RecordNeed(model) for model in models if model.record is not None]
+
+
 def _pruned(audit: Audit) -> Iterable[str]:
-    return [published for published in audit.published if audit.kind_of(published) == "pruning"]
+    # What these measure is compared with the base's weights, which a cut control never had.
+    return [published for published in audit.handed_out if audit.kind_of(published) == "pruning"]

@@ -37,7 +37,7 @@ COLUMNS = {
 def noise_of(audit: Audit) -> dict[str, tuple[float, str]]:
     """Return std and unit of every published model that is plain or filled by an unbounded `gaussian`."""
     found = {}
-    for published in audit.published:
+    for published in audit.handed_out:
         defence = audit.params.publish_model[published].defence
         entry = audit.params.defend_model[defence] if defence else None
         if entry is None:

@@ -73,7 +73,7 @@ def _signs(data: TableData) -> pd.DataFrame:
     import pandas as pd
 
     keys = ["concept", "published", "completer"]
-    if not any(data.audit.completers(published) for published in data.audit.published):
+    if not any(data.audit.completers(published) for published in data.audit.handed_out):
         return pd.DataFrame(columns=[*keys, "sign_accuracy"]).astype({"sign_accuracy": float})
     counts = data.evaluation("inference")
     share = (counts["correct"] + (counts["n"] - counts["guessed"]) / 2) / counts["n"]

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from regrow.tables.lines import each_line
+from regrow.tables.selection import STYLES, judge_of, style_cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regrow.plan.addresses import Cell
     from regrow.plan.audit import Audit, Need
     from regrow.tables.blocks import Block
     from regrow.tables.data import TableData
@@ -26,7 +26,6 @@ CAPTION = (
 )
 SOURCE = "Roots Beneath the Cut, Table 2"
 REPORTED = "table2.csv"
-KINDS = ("style", "character")  # what no classifier of objects can judge
 COLUMNS = {
     "concept": "what was erased; any for the pretrained model on prompts about no concept; 'mean' pools concepts",
     "published": "the published model, none for the pretrained one",
@@ -45,6 +44,7 @@ COLUMNS = {
     "fid_high": "upper limit",
     "features": "what the distance is of: inception as in papers, or a classifier, which gives other numbers",
 }
+INCEPTION = "inception, clean"
 _KEYS = ("concept", "published", "attack", "prompt_set")
 
 
@@ -53,34 +53,17 @@ def needs(audit: Audit) -> Iterable[Need]:
     from regrow.plan.audit import ScoreNeed
 
     for prompt_set in audit.prompt_sets:
-        for cell in _cells(audit, prompt_set):
+        for cell in style_cells(audit, prompt_set):
             for column in ("similarity", "distance"):
                 if judge := _judge(audit, prompt_set, cell.concept, column):
                     yield ScoreNeed(cell, judge)
-
-
-def _cells(audit: Audit, prompt_set: str) -> list[Cell]:
-    from regrow.plan.addresses import ANY
-
-    styles = {concept for concept, kind in audit.kinds.items() if kind in KINDS}
-    labels = audit.prompt_sets[prompt_set].labels
-    if not styles or labels == "others":  # whose rows differ from concept to concept, so nothing compares
-        return []
-    return [
-        cell
-        for cell in audit.cells(prompt_set)
-        if cell.concept in (*styles, ANY)
-        and cell.model.role != "oracle"
-        # An attack on prompts leaves the model as it was.
-        and not (labels == "none" and cell.model.stage == "attack_prompts")
-    ]
 
 
 def _judge(audit: Audit, prompt_set: str, concept: str, column: str) -> str | None:
     """Return the judge that writes a column for a prompt set; of distances only where no concept is asked for."""
     if column == "distance" and audit.prompt_sets[prompt_set].labels != "none":
         return None
-    return next((one for one in audit.judges(prompt_set, concept) if column in audit.judge_columns(one)), None)
+    return judge_of(audit, prompt_set, concept, column)
 
 
 def build(data: TableData) -> pd.DataFrame:
@@ -90,8 +73,8 @@ def build(data: TableData) -> pd.DataFrame:
     from regrow.tables.pooling import MEAN, concept_order, in_order
 
     audit = data.audit
-    parts = [_of_a_set(data, prompt_set) for prompt_set in audit.prompt_sets if _cells(audit, prompt_set)]
-    table = pd.concat(parts, ignore_index=True)
+    parts = [_of_a_set(data, prompt_set) for prompt_set in audit.prompt_sets if style_cells(audit, prompt_set)]
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     table = pd.concat([table, _blanks(data, list(dict.fromkeys(table["prompt_set"])))], ignore_index=True)
     table = table.reindex(columns=list(COLUMNS)).astype({"n": "Int64", "n_distinct": "Int64"})
     table["model"] = list(zip(table["published"], table["attack"], strict=True))
@@ -110,8 +93,8 @@ def _of_a_set(data: TableData, prompt_set: str) -> pd.DataFrame:
         parts.append(_similarities(data, prompt_set, images))
     if len(sets):
         parts.append(distances(sets, data.kinds, data.level))
-    if len(parts) == 1:
-        return parts[0]
+    if len(parts) < 2:  # prompts that only a detector judges are Table 7's
+        return parts[0] if parts else pd.DataFrame()
     return parts[0].merge(parts[1].drop(columns=["n", "n_distinct"]), how="outer", on=list(_KEYS), validate="1:1")
 
 
@@ -119,7 +102,7 @@ def _said(data: TableData, prompt_set: str, column: str) -> pd.DataFrame:
     """Return what the judges that write a column say of a prompt set."""
     import pandas as pd
 
-    cells = _cells(data.audit, prompt_set)
+    cells = style_cells(data.audit, prompt_set)
     judges = dict.fromkeys(_judge(data.audit, prompt_set, cell.concept, column) for cell in cells)
     rows = [data.scores(judge) for judge in judges if judge is not None]
     return pd.concat([part[part["prompt_set"] == prompt_set] for part in rows]) if rows else pd.DataFrame()
@@ -153,11 +136,12 @@ def _blanks(data: TableData, prompt_sets: list[str]) -> pd.DataFrame:
 
     from regrow.tables.pooling import MEAN, pooled_names
 
-    kinds = {concept: kind for concept, kind in data.kinds.items() if kind in KINDS}
-    names = pooled_names(data.kinds, MEAN)
-    concepts = [*kinds, *dict.fromkeys(names[kind] for kind in kinds.values())]
+    names, rows = pooled_names(data.kinds, MEAN), []
     models = [model for role, *model in data.audit.blanks() if role != "oracle"]
-    rows = [(concept, *model, prompt_set) for concept in concepts for model in models for prompt_set in prompt_sets]
+    for prompt_set in prompt_sets:
+        own = dict.fromkeys(cell.concept for cell in style_cells(data.audit, prompt_set) if cell.concept in data.kinds)
+        means = dict.fromkeys(names[data.kinds[concept]] for concept in own)
+        rows += [(concept, *model, prompt_set) for concept in [*own, *means] for model in models]
     return pd.DataFrame(rows, columns=list(_KEYS))
 
 
@@ -172,22 +156,31 @@ def metrics(table: pd.DataFrame) -> dict[str, float]:
         role = "pretrained" if row.published == "none" else "erased" if row.attack == "none" else "attacked"
         for column in ("similarity", "score", "fid"):
             if (value := getattr(row, column)) == value:
-                found[f"{row.prompt_set}_{column}_{model_key(role, row.published, row.attack)}"] = value
+                # Of other features than Inception's it is no FID, and no reader shall compare it with one.
+                name = "distance" if column == "fid" and row.features != INCEPTION else column
+                found[f"{row.prompt_set}_{name}_{model_key(role, row.published, row.attack)}"] = value
     return found
 
 
 def section(table: pd.DataFrame, data: TableData) -> list[Block]:
-    """Show a grid per prompt set and measure, and what the paper prints; its FID only beside one of the same kind."""
+    """Show all in the paper's order, every measure with its intervals, and what the paper prints.
+
+    Its FID stands only beside one of the same kind.
+    """
     import pandas as pd
 
     from regrow.tables.blocks import Blank, Grid, Share
     from regrow.tables.style import spoken
 
-    blocks: list[Block] = []
+    blocks: list[Block] = _whole(table, data)
     for prompt_set, rows in table.groupby("prompt_set", sort=False):
         models = list(dict.fromkeys(zip(rows["published"], rows["attack"], strict=True)))
         head = [spoken(_label(data, *model)) for model in models]
-        for column, name in (("similarity", "CLIP similarity"), ("score", "CLIP score"), ("fid", "distance")):
+        for column, name in (
+            ("similarity", "CLIP similarity"),
+            ("score", "CLIP score"),
+            ("fid", _distance_name(data, str(prompt_set))),
+        ):
             cells: dict[tuple[str, ...], Share | Blank | str] = {}
             for row in each_line(rows):
                 value, low, high = (getattr(row, f"{column}{end}") for end in ("", "_low", "_high"))
@@ -203,8 +196,51 @@ def section(table: pd.DataFrame, data: TableData) -> list[Block]:
                 caption = (
                     f"This audit: {name}, prompts '{prompt_set}', {_counts(rows)} images per model{_of(rows, column)}."
                 )
-                blocks.append(Grid(caption, "Concept", head, lines))
+                blocks.append(Grid(caption, "Concept", head, lines, fold=True))
     return [*blocks, *_reported(table, data)]
+
+
+def _whole(table: pd.DataFrame, data: TableData) -> list[Block]:
+    """Return one grid as the paper has it: a line per concept, and every measure of every model side by side."""
+    import pandas as pd
+
+    from regrow.tables.blocks import Blank, Grid
+    from regrow.tables.style import spoken
+
+    audit = data.audit
+    sets = list(dict.fromkeys(table["prompt_set"]))
+    asked = [name for name in sets if audit.prompt_sets[name].labels == "concept"]
+    measures = [(name, column) for name in asked for column in ("similarity", "score")]
+    measures += [(name, column) for name in sets if name not in asked for column in ("fid", "similarity")]
+    measures = [
+        (name, column) for name, column in measures if table.loc[table["prompt_set"] == name, column].notna().any()
+    ]
+    models = list(dict.fromkeys(zip(table["published"], table["attack"], strict=True)))
+    cells: dict[tuple[str, ...], Blank | str] = {}
+    for row in each_line(table):
+        for _, column in (one for one in measures if one[0] == row.prompt_set):
+            value, address = getattr(row, column), (row.concept, row.published, row.attack, row.prompt_set, column)
+            if value == value:
+                cells[address] = f"{100 * value:.0f} %" if column == "score" else f"{value:.3g}"
+            elif pd.isna(row.n):
+                cells[address] = Blank(data.reason(row.published, row.attack))
+    head = [
+        f"{spoken(_label(data, *model))}: {_distance_name(data, name) if column == 'fid' else column} ({name})"
+        for model in models
+        for name, column in measures
+    ]
+    lines = [
+        (concept, [cells.get((concept, *model, *one)) for model in models for one in measures])
+        for concept in dict.fromkeys(table["concept"])
+    ]
+    return [Grid("This audit, laid out as the paper's table; intervals stand below.", "Concept", head, lines)]
+
+
+def _distance_name(data: TableData, prompt_set: str) -> str:
+    """Return the name of the judge of distances, for a distance of other features is no FID."""
+    from regrow.plan.addresses import ANY
+
+    return _judge(data.audit, prompt_set, ANY, "distance") or "distance"
 
 
 def _label(data: TableData, published: str, attack: str) -> str:
@@ -232,10 +268,10 @@ def _reported(table: pd.DataFrame, data: TableData) -> list[Block]:
     from regrow.tables.reported import differences
 
     reported = data.reported()
-    if reported is None or not len(table):
+    if reported is None or not len(table) or not set(data.kinds.values()) & set(STYLES):
         return []
     blocks: list[Block] = []
-    same = set(table["features"].dropna()) == {"inception, clean"}
+    same = set(table["features"].dropna()) == {INCEPTION}
     columns = {"similarity": "similarity", "score": "score", **({"fid": "FID"} if same else {})}
     for prompt_set, rows in reported.groupby("prompt_set", sort=False):
         shown = {column: name for column, name in columns.items() if rows[column].notna().any()}

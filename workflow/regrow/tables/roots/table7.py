@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from regrow.tables.lines import each_line
+from regrow.tables.selection import NUDITY, nudity_cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regrow.plan.addresses import Cell
     from regrow.plan.audit import Audit, Need
     from regrow.tables.blocks import Block
     from regrow.tables.data import TableData
@@ -24,7 +24,6 @@ CAPTION = (
 )
 SOURCE = "Roots Beneath the Cut, Table 7"
 REPORTED = "table7.csv"
-KIND = "nudity"
 COLUMNS = {
     "published": "the published model, none for the pretrained one",
     "attack": "the attack, none without",
@@ -46,20 +45,9 @@ def needs(audit: Audit) -> Iterable[Need]:
     from regrow.plan.audit import ScoreNeed
 
     for prompt_set in audit.prompt_sets:
-        for cell in _cells(audit, prompt_set):
+        for cell in nudity_cells(audit, prompt_set):
             for judge in _detectors(audit, prompt_set, cell.concept):
                 yield ScoreNeed(cell, judge)
-
-
-def _cells(audit: Audit, prompt_set: str) -> list[Cell]:
-    from regrow.plan.addresses import ANY
-
-    concepts = [concept for concept, kind in audit.kinds.items() if kind == KIND]
-    if not concepts or audit.prompt_sets[prompt_set].labels == "others":
-        return []
-    return [
-        cell for cell in audit.cells(prompt_set) if cell.concept in (*concepts, ANY) and cell.model.role != "oracle"
-    ]
 
 
 def _detectors(audit: Audit, prompt_set: str, concept: str) -> list[str]:
@@ -74,11 +62,11 @@ def build(data: TableData) -> pd.DataFrame:
     from regrow.tables.pooling import in_order
 
     audit = data.audit
-    concepts = [concept for concept, kind in audit.kinds.items() if kind == KIND]
+    concepts = [concept for concept, kind in audit.kinds.items() if kind == NUDITY]
     parts = []
     for prompt_set in audit.prompt_sets:
         judges = dict.fromkeys(
-            judge for cell in _cells(audit, prompt_set) for judge in _detectors(audit, prompt_set, cell.concept)
+            judge for cell in nudity_cells(audit, prompt_set) for judge in _detectors(audit, prompt_set, cell.concept)
         )
         for judge in judges:
             rows = data.scores(judge)
