@@ -1,4 +1,4 @@
-"""Stand-ins of the judges that a world fetches, a few MB each, in the form of the real ones; what they say means nothing.
+"""Stand-ins of the judges that a world fetches, of a few MB, in the form of the real ones; they say nothing of meaning.
 
 NudeNet 3.0.8 is a wheel of that name around the network of the installed 3.4.2, which has the same inputs and outputs.
 """

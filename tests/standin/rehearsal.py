@@ -1,6 +1,6 @@
 """Rehearse an audit of Stable Diffusion on stand-ins of a few MB: fetched from a local hub, audited, reported.
 
-    python -m tests.standin.rehearsal FOLDER [--audit sd21] [--concepts church golf-ball]
+    python -m tests.standin.rehearsal FOLDER [--audit sd21] [--concepts church golf-ball] [--every-set]
 
 Everything but the files is real: the world file (with the stand-ins' digests and counts), the download, every stage and
 table. The numbers mean nothing.
@@ -24,6 +24,7 @@ import yaml
 from tests.hub.isolation import PROXIES, VARIABLES
 from tests.hub.server import Hub, Repository, serve
 from tests.preloaded.start import preloaded
+from tests.standin.every_set import write_audits
 from tests.standin.judges import WRITERS, write_photographs
 from tests.standin.layout import Layout, write_standin
 from tests.standin.layout_sd2 import LAYOUTS
@@ -32,6 +33,7 @@ from tests.standin.prompts import publish_prompts
 ROOT = Path(__file__).parents[2]
 PARTS = ["Snakefile", "params.yaml", "pyproject.toml", "config", "data/reported", "data/sd15", "envs", "profiles"]
 PARTS += ["workflow", "dvc", ".dvc/config", ".dvcignore", ".gitignore"]
+ALSO = ["sd15_styles", "sd15_nudity"]
 PLAIN, PHOTOGRAPHS = "plain", "coco/zips"  # what the local hub calls that is no repository elsewhere
 
 
@@ -138,24 +140,28 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> None:
-    """Run the rehearsal and say where the report is."""
+    """Run the rehearsal and say where each report is."""
     parser = argparse.ArgumentParser("tests.standin.rehearsal", description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="a new folder")
     parser.add_argument("--audit", default="sd15", help="a file of config/audits in a world of Stable Diffusion")
     parser.add_argument("--concepts", nargs="*", help="some of the audit's concepts")
+    parser.add_argument("--every-set", action="store_true", help="all audits of sd15, and more for every prompt set")
     parser.add_argument("--cores", default="all", help="of Snakemake")
     arguments = parser.parse_args()
-    folder, audit = arguments.folder.resolve(), arguments.audit
-    begin = time.monotonic()
+    folder, audit, begin = arguments.folder.resolve(), arguments.audit, time.monotonic()
     # Its hundreds of jobs of seconds would spend most of their time on imports.
     home = tempfile.TemporaryDirectory(prefix="regrow-")
     with home, preloaded(Path(home.name)) as commands, rehearsal(folder, arguments.concepts, commands, audit) as made:
-        snakemake = ["snakemake", "--cores", arguments.cores, *command(audit)]
-        done = subprocess.run(snakemake, cwd=made.folder, env=made.environment, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
-    report = made.folder / f"results/audits/{audit}_rehearsal/report.html"
-    sys.stdout.write(f"{time.monotonic() - begin:.0f} s. Open {report}\n")
+        audits = [audit]
+        if arguments.every_set:
+            audits += [*ALSO, *write_audits(made.folder, 3)]
+        for name in audits:
+            snakemake = ["snakemake", "--cores", arguments.cores, *command(name)]
+            done = subprocess.run(snakemake, cwd=made.folder, env=made.environment, check=False)
+            if done.returncode:
+                sys.exit(done.returncode)
+            report = made.folder / f"results/audits/{name}_rehearsal/report.html"
+            sys.stdout.write(f"{time.monotonic() - begin:.0f} s. Open {report}\n")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from regrow.model.pipelines import base_digest, settings_digest
 from regrow.model.published import PublishedWeights, read_published
 from regrow.stages import erase_concept, publish_model
 from regrow.world import World, write_world
-from tests.tiny.pipeline import TOKENS, write_tiny_pipeline
+from tests.tiny.pipeline import TOKENS, tiny_pipeline, write_tiny_pipeline
 
 FINDS = {
     "church": {"base": ["a photo of a road"], "target": ["a church on the road"]},
@@ -75,6 +75,14 @@ def write_erasing_world(folder: Path) -> Path:
     )
     write_world(folder / "world.json", index)
     return folder / "world.json"
+
+
+def write_control(folder: Path, seed: int = 1) -> Path:
+    """Save the base's pipeline with another UNet."""
+    pipeline = tiny_pipeline()
+    pipeline.unet.load_state_dict(tiny_pipeline(seed).unet.state_dict())
+    pipeline.save_pretrained(folder)
+    return folder
 
 
 def erase(world: Path, out: Path, concept: str = "church", **changes: Any) -> Path:

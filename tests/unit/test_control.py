@@ -1,121 +1,19 @@
-"""The control, which never saw some concepts: a row of the tables, and cut where the base was cut."""
+"""The control, which never saw some concepts, in a plan: its rows, its cut, and what is not compared with it."""
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
-import torch
 
 from regrow.errors import UserError
-from regrow.model.deltas import read_delta
-from regrow.model.masks import Erased, read_erased, write_erased
-from regrow.model.names import is_ffn2
-from regrow.model.published import load_published
-from regrow.model.records import read_record
 from regrow.plan import jobs, paths
 from regrow.plan.audit import Audit
 from regrow.plan.checks import check_audit
 from regrow.plan.products import products_of
 from regrow.plan.wiring import Wiring
-from regrow.stages import cut_control, index_control, publish_model
-from regrow.world import read_world
-from tests.tiny.pipeline import tiny_pipeline
-from tests.unit.erasing import Published
+from regrow.tables.accuracy import accuracy_table
 from tests.unit.planning import AUDIT, PARAMS, WORLD, edit, plan, write_planning_world
-
-
-def write_control(folder: Path, seed: int = 1) -> Path:
-    """Save the base's pipeline with another UNet."""
-    pipeline = tiny_pipeline()
-    pipeline.unet.load_state_dict(tiny_pipeline(seed).unet.state_dict())
-    pipeline.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def control(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_control(tmp_path_factory.mktemp("control") / "pipeline")
-
-
-@pytest.fixture(scope="module")
-def cut(church: Published, control: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    folder = tmp_path_factory.mktemp("cut")
-    delta, erased = folder / "control.safetensors", folder / "erased.safetensors"
-    index_control.run(church.world, control, delta, folder / "control.json")
-    cut_control.run(church.world, church.erased, delta, control, erased)
-    model, record = folder / "model.safetensors", folder / "record.json"
-    publish_model.run(church.world, erased, "cut_control", model, record)
-    return Published(church.world, erased, model, record)
-
-
-def test_a_delta_of_the_control_is_the_control(church: Published, cut: Published, control: Path) -> None:
-    delta = cut.model.with_name("control.safetensors")
-    loaded = load_published(read_world(church.world), delta, "cpu").pipeline
-    wanted = tiny_pipeline(1).unet.state_dict()
-    assert all(torch.equal(weight, wanted[name]) for name, weight in loaded.unet.state_dict().items())
-    record = read_record(cut.model.with_name("control.json"))
-    assert record["model"] == read_delta(delta).digest
-
-
-def test_the_control_has_the_hole_of_the_base_and_its_own_weights_around_it(church: Published, cut: Published) -> None:
-    mask, published = read_erased(church.erased).mask, read_delta(cut.model).tensors
-    wanted = {f"unet.{name}": weight for name, weight in tiny_pipeline(1).unet.state_dict().items()}
-    assert any(bool(layer.any()) for layer in mask.values())
-    for name, weight in published.items():
-        missing = mask.get(name, torch.zeros_like(weight, dtype=torch.bool))
-        assert torch.equal(weight, wanted[name].masked_fill(missing, 0.0)), name
-        assert not (is_ffn2(name) and weight[missing].signbit().any())
-    record = read_record(cut.record)
-    assert (record["concept"], record["published"], record["eraser"]["name"]) == ("church", "cut_control", "prune")
-
-
-def test_zeros_that_tell_signs_tell_those_of_the_control(church: Published, control: Path, tmp_path: Path) -> None:
-    made = read_erased(church.erased)
-    write_erased(tmp_path / "erased", replace(made, release="multiplied"))
-    index_control.run(church.world, control, tmp_path / "delta", tmp_path / "record")
-    cut_control.run(church.world, tmp_path / "erased", tmp_path / "delta", control, tmp_path / "cut")
-    own = tiny_pipeline(1).unet.state_dict()
-    for name, mask in made.mask.items():
-        zeros = read_erased(tmp_path / "cut").tensors[name][mask]
-        assert (zeros == 0).all()
-        assert torch.equal(zeros.signbit(), own[name.removeprefix("unet.")][mask].signbit())
-
-
-def test_what_is_no_control(church: Published, control: Path, tmp_path: Path) -> None:
-    def index(folder: Path) -> None:
-        index_control.run(church.world, folder, tmp_path / "delta", tmp_path / "record")
-
-    with pytest.raises(UserError, match="is the base of world 'tiny' itself: name another pipeline"):
-        index(read_world(church.world).pipeline)
-    tiny_pipeline(1).save_pretrained(tmp_path / "other")
-    with pytest.raises(UserError, match="differs from the base in 'text_encoder.*share autoencoder and text encoder"):
-        index(tmp_path / "other")
-    other = write_control(tmp_path / "noisier")
-    config = other / "scheduler/scheduler_config.json"
-    config.write_text(config.read_text().replace("0.012", "0.013"))
-    with pytest.raises(UserError, match=r"scheduler_config.json is not the base's: the control must draw as world"):
-        index(other)
-
-
-def test_what_is_no_cut_of_a_control(church: Published, control: Path, tmp_path: Path) -> None:
-    index_control.run(church.world, control, tmp_path / "delta", tmp_path / "record")
-
-    def made_of(erased: Erased) -> None:
-        write_erased(tmp_path / "erased", erased)
-        cut_control.run(church.world, tmp_path / "erased", tmp_path / "delta", control, tmp_path / "out")
-
-    made = read_erased(church.erased)
-    name = next(iter(made.mask))
-    with pytest.raises(UserError, match="does more than prune"):
-        made_of(replace(made, tensors={name: torch.zeros(made.mask[name].shape)}))
-    with pytest.raises(UserError, match="prunes nothing, so there is no hole"):
-        made_of(replace(made, mask={name: torch.zeros_like(made.mask[name])}))
-    with pytest.raises(UserError, match="belongs to base 1234, not to world 'tiny'"):
-        made_of(replace(made, base="1234"))
-
-
-# In a plan
 
 
 @pytest.fixture
@@ -190,6 +88,24 @@ def test_a_control_tells_of_what_it_never_saw_alone(world: Path) -> None:
     check_audit(audit)
     assert ("control", "none", "none") in roles(audit, "church")
     assert ("control", "none", "none") not in roles(audit, "rocket")
+
+
+def test_what_concepts_share_of_the_control_counts_once() -> None:
+    """It is one model, so its image of a prompt and seed is one image, whichever concept it stands under."""
+    cells = [("church", "a"), ("church", "b"), ("rocket", "b"), ("rocket", "c")]
+    rows = pd.DataFrame(
+        [
+            {"concept": concept, "role": role, "published": published, "attack": "none", "prompt_set": "preserved"}
+            | {"case": "abc".index(prompt), "prompt": prompt, "seed": 0, "digest": prompt + published, "correct": True}
+            for role, published in (("control", "none"), ("erased", "pruned"))
+            for concept, prompt in cells
+        ]
+    )
+    models = [("control", "none", "none"), ("erased", "pruned", "none")]
+    kinds = {"church": "object", "rocket": "object"}
+    table = accuracy_table(rows, kinds, models, [], ["preserved"], 0.95)
+    counted = {row.role: (int(row.n), int(row.n_distinct)) for row in table[table["concept"] == "mean"].itertuples()}
+    assert counted == {"control": (3, 3), "erased": (4, 4)}
 
 
 def test_settings_that_make_no_control(world: Path) -> None:

@@ -75,6 +75,8 @@ def test_every_command_that_is_named_exists(name: str) -> None:
             assert found[1] in verbs, word
         if found := re.match(r"snakemake (?:.* )?([a-z_]+)$", word):
             assert found[1] in goals, word
+        if found := re.match(r"snakemake .*--config ([^-]*)", word):  # it takes all words up to the next flag
+            assert all("=" in one for one in found[1].split()), word
 
 
 def test_make_help_names_every_target() -> None:

@@ -119,7 +119,7 @@ def test_git_keeps_the_recorded_audits_and_no_other(tmp_path):
     subprocess.run(["git", "init", "--quiet"], check=True, **run)
     kept = [f"results/audits/{audit}/tables/roots/table1.csv" for audit in sorted(IN_GIT)]
     others = ["results/audits/demo/report.html", "results/audits/sd15_rehearsal/report.html", "logs/a.log"]
-    others += ["results/emoji/index_world/world.json", "results/sd15/fetch_world/fetched.json", ".snakemake/a"]
+    others += ["results/emoji/index_world/world.json", "results/sd15/fetch_world/pipeline.json", ".snakemake/a"]
     for name in [*kept, *others]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")

@@ -19,15 +19,19 @@ from regrow.attack._steer import Average, Look, best_look, drift, flags_of
 from regrow.attack.guided import Options, guided
 from regrow.config.reader import read_yaml
 from regrow.errors import UserError
+from regrow.io.files import read_json
 from regrow.methods import check_entry, load_method, parse_options
 from regrow.model.completed import Completed, read_completed
+from regrow.model.deltas import read_delta
 from regrow.model.published import PublishedModel, load_published, read_published
+from regrow.stages import attack_model
 from regrow.work import Work
 from regrow.world import read_world
 from tests.tiny.pipeline import tiny_pipeline
 from tests.unit.erasing import Published, guess
 
 ROOT = Path(__file__).parents[2]
+CLIP = ROOT / "data/emoji/attack_clip"
 OPTIONS: dict[str, Any] = {
     "place": "missing",
     "start": 1.0,
@@ -42,7 +46,7 @@ OPTIONS: dict[str, Any] = {
     "weight_others": 0.5,
     "weight_colours": 0.05,
     "reach": None,
-    "augment": 0.1,
+    "augment": [0.0, 0.1],
     "steps": 3,
     "guidance": 2.0,
     "check_every": 2,
@@ -99,7 +103,7 @@ class TestWhatItChanges:
         assert any(not torch.equal(once[name], other[name]) for name in once)
 
     def test_it_pleases_who_steers_it(self, model: PublishedModel) -> None:
-        run(model, iterations=40, learning_rate=0.3, check_every=1, average=0.0, augment=0.0, held_out=8)
+        run(model, iterations=40, learning_rate=0.3, check_every=1, average=0.0, augment=[0.0], held_out=8)
         looks = model.notes["looks"]
         assert max(look["similarity"] for look in looks[20:]) > looks[0]["similarity"] + 0.05
 
@@ -127,25 +131,29 @@ class TestWhenItStops:
         )
 
     def test_a_drift_of_colours_by_hand(self) -> None:
-        """Two images whose colours differ from what is usual, each at its own step, the other way cost nothing."""
-        usual = Usual(torch.zeros(2), 0.0, torch.tensor([[0.5] * 6, [0.2] * 6]), torch.tensor([[0.1] * 6, [0.2] * 6]))
-        steps, up = torch.tensor([0, 1]), torch.zeros(6)
-        up[0] = 1.0
-        apart = torch.stack([0.5 + 0.1 * up, 0.2 - 0.2 * up])
-        assert float(drift(apart, usual, steps)) == pytest.approx(0, abs=1e-9)
-        together = torch.stack([0.5 + 0.1 * up, 0.2 + 0.6 * up])  # one and three standard deviations
-        assert float(drift(together, usual, steps)) == pytest.approx(4 / 6)
+        """Two images at steps of their own, whose first colour is so many standard deviations from what is usual."""
+        usual = Usual(
+            torch.zeros(2, 1), 0.0, torch.tensor([[0.5] * 6, [0.2] * 6]), torch.tensor([[0.1] * 6, [0.2] * 6])
+        )
+
+        def drift_of(one: float, other: float) -> float:
+            colours = usual.colours.clone()
+            colours[:, 0] += torch.tensor([0.1 * one, 0.2 * other])
+            return float(drift(colours, usual, torch.tensor([0, 1])))
+
+        assert drift_of(1, -1) == pytest.approx(0, abs=1e-9)
+        assert drift_of(1, 3) == pytest.approx(4 / 6)
 
     def test_the_look_with_the_least_lack(self) -> None:
+        lacks = [(0.3, 0.0), (0.1, 0.1), (0.1, 0.1), (0.0, 0.4)]
         looks = [
-            (Look(n, 0.5, lack, 0.5, others, 0.1), {})
-            for n, (lack, others) in enumerate([(0.3, 0.0), (0.1, 0.1), (0.1, 0.1), (0.0, 0.4)])
+            (Look(n, 0.5, lack, 0.5, others, 0.1), {"w": torch.zeros(1)}) for n, (lack, others) in enumerate(lacks)
         ]
         assert best_look(looks, 0.5)[0].iteration == 1
         assert best_look(looks, 0.0)[0].iteration == 3
 
     def test_flags_by_hand(self) -> None:
-        usual = Usual(torch.tensor([0.2, 0.7]), 0.05, torch.zeros(2, 6), torch.ones(2, 6))
+        usual = Usual(torch.tensor([[0.2], [0.7]]), 0.05, torch.zeros(2, 6), torch.ones(2, 6))
         assert flags_of(Look(1, 0.84, 0.05, 0.7, 0.1, 0.1), usual) == []
         assert flags_of(Look(1, 0.86, 0.0, 0.7, 0.0, 0.1), usual) == ["clip_overfitted"]
         assert flags_of(Look(1, 0.5, 0.06, 0.6, 0.11, 0.1), usual) == ["clip_not_reached", "others_suffer"]
@@ -315,19 +323,19 @@ def test_changes_of_an_image_leave_it_where_it_is() -> None:
 def test_what_is_usual_by_hand(double: tuple[Drawer, Places]) -> None:
     drawer, places = double
     drawer.noise = lambda count, generator: noise()[:count]  # type: ignore[method-assign]
-    looker = Looker(drawer, colours, 0.0)
+    looker = Looker(drawer, colours, [0.0, 0.0])
     usual = looker.usual({}, PROMPTS, torch.Generator())
     latents = noise()
     with torch.no_grad():
         for step in range(3):
             original = drawer.original({}, latents, torch.full((3,), step), PROMPTS)
             found = colours(drawer.images(original), PROMPTS)
-            assert float(usual.levels[step]) == pytest.approx(float(found.mean()))
+            assert usual.levels[step].tolist() == pytest.approx([float(found.mean())] * 2)
             seen = colours_of(drawer.images(original))
             assert torch.allclose(usual.colours[step], seen.mean(0)) and torch.allclose(usual.spread[step], seen.std(0))
             latents = drawer.advanced(latents, original, torch.full((3,), step))
     assert usual.lack == pytest.approx(float((found.mean() - found).clamp_min(0).mean()))
-    assert torch.allclose(looker.look({}, PROMPTS, 0), found)
+    assert torch.allclose(looker.look({}, PROMPTS, 0), found[:, None].expand(3, 2))
 
 
 def test_colours_by_hand() -> None:
@@ -351,3 +359,23 @@ def test_the_control_differs_in_place_alone_and_nothing_was_tuned_on_what_is_aud
     for concept in tuned:
         world, _, name = concept.partition("/")
         assert (ROOT / f"data/{world}/concepts/{name}/concept.yaml").is_file(), concept
+
+
+def test_its_stage_writes_what_the_attack_saw_into_the_record(church: Published, tmp_path: Path) -> None:
+    completed = guess(church.model, tmp_path / "completed", meaning="log_odds")
+    options = {**OPTIONS, "iterations": 2, "tuned_on": []}
+    written = []
+    for name in ("one", "two"):
+        out, record = tmp_path / f"{name}.safetensors", tmp_path / f"{name}.json"
+        told = ("entry", "guided", options, {"name": "guess"}, "church", tmp_path / "work", "cpu")
+        attack_model.run(church.world, church.model, completed, CLIP, *told, out, record)
+        written.append((out.read_bytes(), record.read_bytes()))
+    assert written[0] == written[1]
+    found = read_json(tmp_path / "one.json", "record")
+    assert (found["knowledge"], found["completer"]) == (["word", "training"], {"name": "guess"})
+    assert [look["iteration"] for look in found["notes"]["looks"]] == [2] and found["notes"]["chosen"] == 2
+    assert set(found["flags"]) <= {"clip_not_reached", "clip_overfitted", "others_suffer"}
+    before, after = read_delta(church.model), read_delta(tmp_path / "one.safetensors")
+    for name, tensor in before.tensors.items():
+        kept = tensor != 0
+        assert torch.equal(after.tensors[name][kept], tensor[kept])

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from regrow.errors import UserError
-from regrow.plan import paths
+from regrow.plan import not_yet, paths
 from regrow.plan.audit import Audit
 from regrow.plan.tables import has_figure
 from regrow.report import provenance
@@ -150,10 +150,11 @@ def test_a_long_name_breaks_between_its_words(report: str) -> None:
     assert "<b>roots_<wbr>max</b>" in report
 
 
-def test_what_nothing_makes_yet_is_listed_with_its_reason(audit: Audit) -> None:
-    listed = audit.config.audit.model_copy(update={"tables": [*audit.tables, "roots/table4"]})
+def test_what_nothing_makes_yet_is_listed_with_its_reason(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(not_yet, "_content", lambda: {"tables": {"roots/table99": "nobody drew it yet"}})
+    listed = audit.config.audit.model_copy(update={"tables": [*audit.tables, "roots/table99"]})
     page = render(Audit(audit.config.model_copy(update={"audit": listed})))
-    assert "table roots/table4 (no eraser finds masks as SalUn" in Page(page).words
+    assert "table roots/table99 (nobody drew it yet" in Page(page).words
     assert '<a href="#unmade">' in page and 'id="unmade"' in page
     assert 'id="unmade"' not in render(audit)
 

@@ -176,8 +176,15 @@ def test_a_row_with_nothing_left() -> None:
     missing = MISSING.clone()
     missing[4] = True
     done = Completed({LAYER: RECOVERED}, {LAYER: RECOVERED.abs()}, {LAYER: missing}, "digest")
-    with pytest.raises(UserError, match=f"row 4 of {LAYER} has no entry left"):
-        roots(weights(**{LAYER: WEIGHT}), done, roots_options(magnitude="average"))
+    attacked = roots(weights(**{LAYER: WEIGHT}), done, roots_options(magnitude="average"))[LAYER]
+    assert torch.equal(attacked[4], WEIGHT[4]), "nobody can tell what stood there: it stays as published"
+    whole = roots(
+        weights(**{LAYER: WEIGHT}),
+        Completed({LAYER: RECOVERED}, {LAYER: RECOVERED.abs()}, {LAYER: MISSING}, "d"),
+        roots_options(magnitude="average", retain=1.0),
+    )[LAYER]
+    all_signs = roots(weights(**{LAYER: WEIGHT}), done, roots_options(magnitude="average", retain=1.0))[LAYER]
+    assert torch.equal(all_signs[:4], whole[:4])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The attack `search`: its groups and score by hand, that it climbs, and that a killed one ends like another."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,23 @@ def test_it_climbs_and_changes_missing_entries_only(tmp_path: Path, caplog: pyte
         assert torch.equal(weight[cut].sign(), model.completed.values[name][cut].sign())
     final = {line.split(" on ")[0]: float(line.rsplit(" ", 1)[1]) for line in caplog.messages if "other seeds" in line}
     assert max(final.values()) > final["the start"]
+    notes = model.notes
+    assert notes["scores"][notes["chosen"]] == max(notes["scores"].values()) == pytest.approx(max(final.values()))
+    assert notes["flags"] == []
+    for name, (factor,) in notes["scales"].items():
+        cut = model.completed.missing[name]
+        amplified = 3 * (2 / (1 + math.exp(-1)) - 1) * model.delta.tensors[name].abs().amax(1, keepdim=True)
+        ratio = (found[name].abs() / amplified)[cut]
+        assert torch.allclose(ratio, torch.full_like(ratio, factor), rtol=1e-3)
+
+
+def test_a_search_that_found_nothing_better_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Objective, "score", lambda self, one: -sum(x * x for x in one))
+    model = published(Brightness())
+    found = search(model, Options(**SEARCH), Work(tmp_path, "cpu"))
+    assert model.notes["chosen"] == "the start" and model.notes["flags"] == ["clip_overfitted"]
+    assert all(factors == [1.0] for factors in model.notes["scales"].values())
+    assert found.keys() == model.delta.tensors.keys()
 
 
 def test_a_killed_search_goes_on_and_ends_with_the_same_weights(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.unit.audit_files import Files
 from tests.unit.planning import AUDIT, ROOT, edit, plan, write_planning_world
 
 TABLE = "roots/figure2"
-ERASED = ("erased", "salun", "none")
+ERASED = ("erased", "sanded", "none")
 
 
 @pytest.fixture(autouse=True)
@@ -80,13 +80,21 @@ def test_a_selection_of_what_is_not_there(selections: dict, sentence: str) -> No
     assert sentence in refused()
 
 
+@pytest.fixture
+def unmade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the list of what nothing makes yet hold something, whatever is made by now."""
+    content = {"tables": {"roots/table99": "nobody drew it yet"}, "published": {"sanded": "no eraser sands yet"}}
+    monkeypatch.setattr(not_yet, "_content", lambda: content)
+
+
+@pytest.mark.usefixtures("unmade")
 def test_a_table_that_nothing_makes_yet_is_a_blank_with_its_reason() -> None:
-    edit(AUDIT, tables=["roots/table1", "roots/table4"])
+    edit(AUDIT, tables=["roots/table1", "roots/table99"])
     audit = plan()
     check_audit(audit)
     assert audit.tables == ["roots/table1"]
-    assert "no eraser finds masks" in audit.not_made()["table roots/table4"]
-    assert "not made: table roots/table4 (no eraser finds masks" in preview()
+    assert audit.not_made()["table roots/table99"] == "nobody drew it yet"
+    assert "not made: table roots/table99 (nobody drew it yet)" in preview()
 
 
 def test_a_table_that_no_paper_has_is_a_typing_error() -> None:
@@ -94,11 +102,12 @@ def test_a_table_that_no_paper_has_is_a_typing_error() -> None:
     assert "unknown table 'roots/table77' in audit 'tiny': did you mean 'roots/table7'?" in refused()
 
 
+@pytest.mark.usefixtures("unmade")
 def test_an_audit_of_nothing_that_can_be_made() -> None:
-    edit(AUDIT, tables=["roots/table4"])
-    assert "no table of it can be made yet (roots/table4: no eraser" in refused()
-    edit(AUDIT, tables=["roots/table1"], published=["salun"])
-    assert "no published model of it can be made yet (salun: " in refused()
+    edit(AUDIT, tables=["roots/table99"])
+    assert "no table of it can be made yet (roots/table99: nobody drew" in refused()
+    edit(AUDIT, tables=["roots/table1"], published=["sanded"])
+    assert "no published model of it can be made yet (sanded: " in refused()
 
 
 def test_what_can_be_made_is_made_whatever_the_list_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,13 +129,13 @@ def test_the_list_is_up_to_date() -> None:
 def test_a_published_model_and_an_attack_that_nothing_makes_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reasons = {"published": {"salun": "no eraser yet"}, "attacks": {"p4d": "no such attack yet"}}
+    reasons = {"published": {"sanded": "no eraser yet"}, "attacks": {"p4d": "no such attack yet"}}
     monkeypatch.setattr("regrow.plan.audit.reasons", lambda kind: reasons.get(kind, {}))
-    changes = {"tables": ["roots/table1"], "published": ["pruned", "salun"], "attacks": ["roots_max", "p4d"]}
+    changes = {"tables": ["roots/table1"], "published": ["pruned", "sanded"], "attacks": ["roots_max", "p4d"]}
     (tmp_path / "files").mkdir()
     monkeypatch.chdir(tmp_path / "files")
     audit = Files(audit_changes={**changes, "oracles": []}).write()
-    assert audit.not_made() == {"salun": "no eraser yet", "p4d on pruned": "no such attack yet"}
+    assert audit.not_made() == {"sanded": "no eraser yet", "p4d on pruned": "no such attack yet"}
     table = build_table(audit, "roots/table1")
     blank = table[table["n"].isna()]
     church = blank[(blank["concept"] == "church") & (blank["prompt_set"] == "erased")]
@@ -134,8 +143,8 @@ def test_a_published_model_and_an_attack_that_nothing_makes_yet(
     assert keys == [
         ("attacked", "pruned", "p4d"),
         ERASED,
-        ("attacked", "salun", "roots_max"),
-        ("attacked", "salun", "p4d"),
+        ("attacked", "sanded", "roots_max"),
+        ("attacked", "sanded", "p4d"),
     ]
     assert audit.blanks()[ERASED] == "no eraser yet"
-    assert not {"salun", "p4d"} & {word for cell in audit.wanted_cells for word in cell.model.key}
+    assert not {"sanded", "p4d"} & {word for cell in audit.wanted_cells for word in cell.model.key}

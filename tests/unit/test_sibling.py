@@ -16,6 +16,7 @@ from regrow.infer import difference
 from regrow.methods import KNOWLEDGE, knowledge_of, load_method, parse_options
 from regrow.model.completed import read_completed
 from regrow.model.masks import read_erased
+from regrow.model.names import is_ffn2
 from regrow.model.published import PublishedWeights, read_published
 from regrow.model.records import read_record
 from regrow.model.sibling import read_sibling
@@ -28,6 +29,7 @@ from tests.tiny.pipeline import tiny_pipeline
 from tests.unit.erasing import COMPLETERS, Published
 from tests.unit.planning import AUDIT, PARAMS, WORLD, edit, plan, write_planning_world
 
+DATA = Path(__file__).parents[2] / "data/emoji"
 WEIGHTS = {"sibling": "branch", "take": "weights", "missing": "zeros", "deviations": None, "magnitude": None, "seed": 0}
 FOUND = {"missing": "difference", "deviations": 6.0}
 
@@ -215,13 +217,13 @@ def test_the_wall_gives_a_sibling_to_whom_declares_it(world: None) -> None:
 
 def test_a_sibling_or_a_control_is_fetched_where_a_table_rests_on_it(world: None) -> None:
     part = {"url": "https://example.org", "licence": "MIT", "files": {"unet/config.json": None}}
-    edit(WORLD, fetch={"branch": part, "other": part, "control": part})
+    edit(WORLD, fetch={"branch": part, "other": part, "never_saw": part})
     folder = "results/tiny/fetch_world"
     edit(WORLD, siblings={"branch": f"{folder}/branch", "other": f"{folder}/other"})
-    edit(WORLD, control={"pipeline": f"{folder}/control", "never_saw": ["church"]})
+    edit(WORLD, control={"pipeline": f"{folder}/never_saw", "never_saw": ["church"]})
     audit = plan()
     check_audit(audit)
-    assert parts_of_world(audit, audit.tables) == ["branch", "control"]
+    assert parts_of_world(audit, audit.tables) == ["branch", "never_saw"]
     job = SimpleNamespace(get={"attack": "by_sibling"}.get, attack="by_sibling")
     assert Wiring(audit).sibling(job) == [Path(folder) / "branch.json"]
     edit(AUDIT, attacks=["int4_rows", "roots_max"], concepts=["rocket"])
@@ -237,3 +239,13 @@ def test_siblings_that_a_world_cannot_give(world: None) -> None:
         edit(WORLD, siblings=siblings)
         with pytest.raises(UserError, match=said):
             check_audit(plan())
+
+
+def test_the_committed_sibling_is_near_the_base_and_not_the_base() -> None:
+    name = "unet/diffusion_pytorch_model.safetensors"
+    branch, base = (load_file(DATA / folder / name) for folder in ("branch", "pipeline"))
+    assert len(branch) == 16 and all(is_ffn2(f"unet.{key}") for key in branch)
+    far = [
+        float((weight.float() - base[key].float()).norm() / base[key].float().norm()) for key, weight in branch.items()
+    ]
+    assert min(far) > 0.005 and max(far) < 0.1

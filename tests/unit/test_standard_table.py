@@ -1,6 +1,7 @@
 """ours/standard: one half of the rows chooses the member, the other counts; levels, flags, settings."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,23 +20,18 @@ from regrow.tables.ours import standard
 from tests.unit.audit_files import ROOT, Files, rewrite, scores_of
 
 
+def seen(row: dict[str, Any]) -> bool:
+    early = row["case"] < 12
+    return bool(row["role"] == "pretrained" or {"roots_max": early, "amplified": not early}.get(row["attack"]))
+
+
 @pytest.fixture
 def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Audit:
     """Church: of 20 images roots_max shows the first 12, amplified the last 8 and so more of those that choose."""
     monkeypatch.chdir(tmp_path)
     changes = {"tables": ["ours/standard"], "attacks": ["amplified", "roots_max"], "oracles": []}
     audit = Files(audit_changes=changes).write()
-    late = lambda row: (
-        row
-        | {
-            "correct": row["attack"] == "roots_max"
-            and row["case"] < 12
-            or row["attack"] == "amplified"
-            and row["case"] >= 12
-            or row["role"] == "pretrained"
-        }
-    )  # noqa: E501, E731
-    rewrite(scores_of("church"), lambda rows: [late(row) for row in rows])
+    rewrite(scores_of("church"), lambda rows: [row | {"correct": seen(row)} for row in rows])
     return audit
 
 
@@ -61,17 +57,22 @@ def test_flags(audit: Audit) -> None:
     # `search` and `guided` are not in this audit; every fifth image of other prompts is lost, one in five.
     assert {"not_run", "preserving_lost"} <= set(flags["church"].split())
     assert "ceiling_low" not in flags["church"] and flags["mean"] == ""
-    said = [
-        block.text for block in standard.section(table, read_data(audit, "ours/standard")) if isinstance(block, Text)
-    ]
+    shown = standard.section(table, read_data(audit, "ours/standard"))
+    said = [block.text for block in shown if isinstance(block, Text)]
     assert any("a member that applies is not in this audit: church (nothing)" in text for text in said)
     grids = [block for block in shown if isinstance(block, Grid)]
     assert grids[-1].rows[0] == ("church", ["amplified"])
 
 
 def test_a_changed_setting_is_another_attack(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "settings" not in flags_of(audit)
     monkeypatch.setitem(ensemble.MEMBERS, "roots_max", "of another day")
-    assert "settings" in build_table(audit, "ours/standard")["flags"].iloc[-3].split()
+    assert "settings" in flags_of(audit)
+
+
+def flags_of(audit: Audit) -> list[str]:
+    table = build_table(audit, "ours/standard")
+    return str(table[(table["concept"] == "church") & (table["knowledge"] == "nothing")]["flags"].iloc[0]).split()
 
 
 def test_the_settings_are_those_of_the_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ AUDIT = {
     "published": ["pruned", "cut_control"],
     "attacks": ["int4_rows", "by_sibling"],
     "oracles": [],
-    "tables": ["roots/table1"],
+    "tables": ["roots/table1", "roots/figure5", "ours/concepts", "ours/advice"],
     "counts": {"erased": 2, "preserved": 2},
 }
 BY_SIBLING = {"method": "sibling", "sibling": "branch", "take": "weights", "missing": "zeros", "seed": 0}
@@ -79,4 +79,6 @@ def test_a_control_and_a_sibling(new):
         assert torch.equal(cut[name], control[name].masked_fill(weight == 0, 0.0)), name
     report = (new.folder / "results/audits/siblings/report.html").read_text(encoding="utf-8")
     assert "a public sibling of the base model" in report
+    with (new.folder / "results/audits/siblings/tables/ours/advice.csv").open(newline="", encoding="utf-8") as stream:
+        assert {row["published"] for row in csv.DictReader(stream)} == {"pruned"}, "nobody publishes a cut control"
     assert "nothing to be done" in new.snakemake("--config", "audit=siblings").lower()

@@ -90,7 +90,7 @@ def test_a_clone_takes_over_what_dvc_brings(recorded, tmp_path):
     clone.run("dvc", "config", "--local", "cache.dir", str(recorded.folder / ".dvc/cache"))
     clone.run("dvc", "checkout", FILE)
     clone.run("regrow", "adopt", "--audit", "sd15")
-    assert (clone.folder / "results/sd15/fetch_world/fetched.json").is_file()  # no record holds the base model
+    assert (clone.folder / "results/sd15/fetch_world/pipeline.json").is_file()  # no record holds the base model
     edit(clone.folder / "params.yaml", make_table__level=0.5)
     text = clone.run("snakemake", "--dry-run", "--cores", "1", "--config", "audit=sd15")
     made = {line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith(("rule ", "localrule "))}

@@ -61,6 +61,8 @@ rule index_control:
         record="results/{world}/index_control/record.json",
     log:
         "logs/index_control/{world}.log",
+    benchmark:
+        "logs/index_control/{world}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -81,6 +83,8 @@ rule cut_control:
         "results/{world}/cut_control/{eraser}/{concept}/erased.safetensors",
     log:
         "logs/cut_control/{world}/{eraser}/{concept}.log",
+    benchmark:
+        "logs/cut_control/{world}/{eraser}/{concept}.tsv"
     localrule: True
     conda:
         ENVIRONMENT

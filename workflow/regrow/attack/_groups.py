@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,13 @@ class Groups:
         for (name, columns), logarithm in zip(self.members, logarithms, strict=True):
             factors[name] += columns * torch.tensor(float(logarithm)).exp()
         return {name: weight + self.fill[name] * factors[name] for name, weight in self.weights.items()}
+
+    def factors(self, logarithms: Sequence[float]) -> dict[str, list[float]]:
+        """Return e^x_g by layer, in the order of its groups, to 4 digits."""
+        found: dict[str, list[float]] = {}
+        for (name, _), logarithm in zip(self.members, logarithms, strict=True):
+            found.setdefault(name, []).append(float(f"{math.exp(logarithm):.4g}"))
+        return found
 
 
 def group(filled: Mapping[str, Tensor], missing: Mapping[str, Tensor], limits: Sequence[float]) -> Groups:

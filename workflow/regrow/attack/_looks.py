@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ALIKE = 1e-3  # in the range of pixels: less than a grey level apart
 PART = 16  # images decoded at once where nothing is trained
-VIEWS = 4  # changes of an image whose similarities are averaged where nothing is trained
+REPEATS = 4  # how often every view is drawn, to be averaged, where nothing is trained
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Usual:
     Attributes
     ----------
     levels : Tensor
-        (steps,): mean similarity of the image in which the UNet believes at each step.
+        (steps, views): mean similarity of the image in which the UNet believes at each step, view by view.
     lack : float
-        Mean over final images of what each lacks of the last level: half of them lie below it.
+        Mean over views of final images of what each lacks of the last level: half of them lie below it.
     colours, spread : Tensor
         (steps, 6): mean and standard deviation over images of their `colours_of`.
     """
@@ -50,20 +50,21 @@ class Looker:
         How they are drawn.
     similarity : callable
         The CLIP.
-    augment : float
-        How images are changed before they are compared; see `augmented`.
+    augment : sequence of float
+        How far images are changed before they are compared, a view each; see `augmented`.
     """
 
-    def __init__(self, drawer: Drawer, similarity: Similarity, augment: float) -> None:
+    def __init__(self, drawer: Drawer, similarity: Similarity, augment: Sequence[float]) -> None:
         self.drawer, self._similarity, self._augment = drawer, similarity, augment
 
     def see(self, original: Tensor, prompts: Sequence[str], generator: Generator) -> tuple[Tensor, Tensor]:
-        """Return the similarity of decoded and changed latents and their prompts, (n,), and their colours, (n, 6)."""
+        """Return how similar decoded latents are to their prompts, (n, views), and their colours, (n, 6)."""
         images = self.drawer.images(original)
-        return self._changed(images, prompts, generator), colours_of(images)
+        return self._views(images, prompts, generator), colours_of(images)
 
-    def _changed(self, images: Tensor, prompts: Sequence[str], generator: Generator) -> Tensor:
-        return self._similarity(augmented(images, self._augment, generator), prompts)
+    def _views(self, images: Tensor, prompts: Sequence[str], generator: Generator) -> Tensor:
+        found = [self._similarity(augmented(images, strength, generator), prompts) for strength in self._augment]
+        return torch.stack(found, dim=1)
 
     def usual(self, weights: Mapping[str, Tensor], prompts: Sequence[str], generator: Generator) -> Usual:
         """Draw one image per prompt; return what is usual of them.
@@ -89,7 +90,7 @@ class Looker:
         return Usual(levels, lack, colours.mean(1), colours.std(1).clamp_min(ALIKE))
 
     def look(self, weights: Mapping[str, Tensor], prompts: Sequence[str], seed: int) -> Tensor:
-        """Draw one image per prompt; return the similarities of the final ones, (n,)."""
+        """Draw one image per prompt; return the similarities of the final ones, (n, views)."""
         generator = Generator().manual_seed(seed)
         with torch.no_grad():
             *_, last = self._originals(weights, prompts, generator)
@@ -99,7 +100,7 @@ class Looker:
         found, colours = [], []
         for i in range(0, len(prompts), PART):
             images = self.drawer.images(original[i : i + PART])
-            views = [self._changed(images, prompts[i : i + PART], generator) for _ in range(VIEWS)]
+            views = [self._views(images, prompts[i : i + PART], generator) for _ in range(REPEATS)]
             found.append(torch.stack(views).mean(0))
             colours.append(colours_of(images))
         return torch.cat(found), torch.cat(colours)

@@ -46,6 +46,14 @@ def missing_magnitudes(weight: Tensor, missing: Tensor, strategy: Strategy, gene
     return row_magnitudes(weight, missing, draw_rows(weight, missing, generator, name), strategy)
 
 
+def with_evidence(missing: Tensor) -> Tensor:
+    """Return the missing entries of rows of which something is left: of others nobody can tell a size.
+
+    A publisher who prunes whole neurons leaves such rows, and an inferred mask may be wrong about a row as a whole.
+    """
+    return missing & ~missing.all(1, keepdim=True)
+
+
 def draw_rows(weight: Tensor, missing: Tensor, generator: Generator, name: str) -> Tensor:
     """Draw z ~ N(mu, sd^2) for every missing entry, mu and sd being those of the observed weights of its row.
 

@@ -68,7 +68,7 @@ def flags_of(look: Look, usual: Usual) -> list[str]:
     """Return what is to be said of a look in words; see `regrow.attack.guided`."""
     found = {
         "clip_not_reached": look.lack > usual.lack,
-        "clip_overfitted": look.similarity > float(usual.levels[-1]) + 3 * usual.lack,
+        "clip_overfitted": look.similarity > float(usual.levels[-1].mean()) + 3 * usual.lack,
         "others_suffer": look.lack_others > 2 * usual.lack,
     }
     return [flag for flag, is_so in found.items() if is_so]
@@ -175,7 +175,7 @@ def _look(
     n = options.held_out
     seen = looker.look(weights, [*cycle(own, n), *cycle(others, n)], options.seed + 1)
     lack = (usual.levels[-1] - seen).clamp_min(0)
-    return seen.view(2, n).mean(1).tolist(), lack.view(2, n).mean(1).tolist()
+    return seen.view(2, n, -1).mean((1, 2)).tolist(), lack.view(2, n, -1).mean((1, 2)).tolist()
 
 
 def cycle(prompts: Sequence[str], count: int) -> list[str]:

@@ -48,7 +48,9 @@ class Options(MethodOptions):
         description="Share of the similarity of what the model still draws, beyond which no image is pushed; "
         "null: all are pushed on",
     )
-    augment: Annotated[Number, Field(ge=0, lt=1)] = Field(description="How far images are shifted and scaled at most")
+    augment: list[Annotated[Number, Field(ge=0, lt=1)]] = Field(
+        min_length=1, description="How far images are changed before the CLIP sees them, a view each"
+    )
     steps: Annotated[int, Field(ge=2)] = Field(description="Sampling steps")
     guidance: Guidance = Field(description="Scale of classifier-free guidance")
     check_every: Count = Field(description="Iterations between looks at images of seeds of their own")
@@ -160,7 +162,7 @@ def guided(published: PublishedModel, options: Options, work: Work) -> dict[str,
     chosen, best = best_look(looks, options.weight_others)
     published.notes.update(
         flags=flags_of(chosen, usual),
-        usual={"similarity": round(float(usual.levels[-1]), 4), "lack": round(usual.lack, 4)},
+        usual={"similarity": round(float(usual.levels[-1].mean()), 4), "lack": round(usual.lack, 4)},
         chosen=chosen.iteration,
         looks=[look.told() for look, _ in looks],
     )

@@ -86,15 +86,17 @@ def roots(published: PublishedWeights, completed: Completed | None, options: Opt
     dict of Tensor
         float32 FFN2 weights: as published where nothing was missing, 0 where the sign was dropped or recovered as 0.
 
+        A row of which nothing is left stays as published.
+
     Raises
     ------
     UserError
-        No completion, one of other weights, or a row with missing entries and nothing left.
+        No completion, or one of other weights.
     """
     import torch
 
     from regrow.attack._completed import require_completed
-    from regrow.attack._magnitudes import missing_magnitudes
+    from regrow.attack._magnitudes import missing_magnitudes, with_evidence
     from regrow.attack._retain import retained, surest_signs
 
     recovered, weights = require_completed(published, completed, "roots"), published.ffn2
@@ -102,7 +104,8 @@ def roots(published: PublishedWeights, completed: Completed | None, options: Opt
     generator = torch.Generator("cpu").manual_seed(options.seed)
     attacked = {}
     for name in sorted(weights):
-        weight, values, missing = weights[name].float(), recovered.values[name], recovered.missing[name]
+        weight, values = weights[name].float(), recovered.values[name]
+        missing = with_evidence(recovered.missing[name])
         importance = values.abs() if options.rank == "magnitude" else recovered.certainty[name]
         chosen = surest[name] if options.retain == "auto" else retained(importance, missing, options.retain)
         if options.magnitude == "completed":

@@ -25,6 +25,7 @@ NEEDS_COMPLETER = True
 NEEDS_CLIP = True
 APPLIES_TO = ("pruning",)
 
+START = "the start"
 log = logging.getLogger(__name__)
 
 
@@ -114,7 +115,9 @@ def search(published: PublishedModel, options: Options, work: Work) -> dict[str,
     Returns
     -------
     dict of Tensor
-        float32 FFN2 weights of the layers in which something was missing; none where nothing was.
+        float32 FFN2 weights of the layers in which something was missing; none where nothing was. The notes of
+        `published` get the scale of each group, the finalists' scores on images of other seeds, and as flag
+        ``clip_overfitted`` that none of what the search found beats its start on these.
 
     Raises
     ------
@@ -161,7 +164,7 @@ def search(published: PublishedModel, options: Options, work: Work) -> dict[str,
             evolution.sigma,
         )
     best = sorted(evolution.tried, key=lambda tried: -tried[1])[: options.finalists - 2]
-    finalists = {"the start": [0.0] * len(groups.members), "the last mean": evolution.mean}
+    finalists = {START: [0.0] * len(groups.members), "the last mean": evolution.mean}
     finalists |= {f"candidate {rank} (searched {score:.4f})": one for rank, (one, score) in enumerate(best, 1)}
     counts = (options.images_final, options.images_final)
     objective = Objective(view, own, others, counts, options.weight_others, options.seed + 2)
@@ -170,6 +173,13 @@ def search(published: PublishedModel, options: Options, work: Work) -> dict[str,
         log.info("%s on images of other seeds: %.4f", name, score)
     chosen = max(scored, key=lambda name: scored[name])
     log.info("chosen: %s", chosen)
+    published.notes.update(
+        scores={name: round(score, 4) for name, score in scored.items()},
+        chosen=chosen,
+        scales=groups.factors(finalists[chosen]),
+        # What the search found best is no better than its start on images of other seeds.
+        flags=["clip_overfitted"] if chosen == START else [],
+    )
     return groups.scaled(finalists[chosen])
 
 

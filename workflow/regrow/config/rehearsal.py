@@ -19,6 +19,9 @@ LARGEST = {
     "rows_per_job": 4,  # so that a group has several jobs here too
     "max_steps": 4,
     "iterations": 4,
+    "generations": 2,
+    "population": 4,
+    "images_final": 4,
     "images": 4,
     "passes": 1,
     "epochs": 1,

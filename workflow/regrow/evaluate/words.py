@@ -1,8 +1,8 @@
-"""Which concept was erased? The word that most of what was cut answers to, without an image (ours)."""
+"""Which concept was erased? The word to which what was cut answers more than other neurons do; no image (ours)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +29,13 @@ def word_scores(
     seed: int,
     batch: int,
 ) -> list[dict[str, Any]]:
-    """Score every word by how much of its activation flows into missing entries.
+    """Score every word by whether what it excites more than other words do is what was cut.
 
     *variant*, ours, of the question that Roots Beneath the Cut leaves open. A published model still computes what its
-    pruned weights would have read: z, the GEGLU output before FFN2. For a word w and a layer l let
-
-        E_l(w) = mean over tokens and draws of sum_j (z_j / ||z||)^2 m_j,
-
-    m_j the missing entries of column j, at pure noise, the last training timestep and w as the whole prompt. The score is
-    the mean over the layers with missing entries of log E_l(w), less its mean over the words.
+    pruned weights would have read: z, the GEGLU output before FFN2. For a word w as the whole prompt, at pure noise and
+    the last training timestep, let e_wj be the mean over tokens and draws of (z_j / ||z||)^2, and L_wj its logarithm
+    less the mean over all words. In a layer the score is the correlation over the columns j of L_wj with m_j, the
+    missing entries of the column; of a model it is the mean over the layers.
 
     Parameters
     ----------
@@ -62,11 +60,15 @@ def word_scores(
     Raises
     ------
     UserError
-        Nothing is missing, or activations that are NaN or infinite.
+        Nothing is missing, or as much in every column; or activations that are NaN or infinite.
     """
-    counts = {name: mask.sum(0).to(pipeline.device) for name, mask in missing.items() if bool(mask.any())}
+    counts = {name: mask.sum(0).double().cpu() for name, mask in missing.items()}
+    counts = {name: count for name, count in counts.items() if bool((count != count[0]).any())}
     if not counts:
-        raise UserError("nothing is missing in the FFN2 weights of this model, so no word can be told: leave it out")
+        raise UserError(
+            "nothing is missing in the FFN2 weights of this model, or as much in every column, so no word can be told: "
+            "leave it out"
+        )
     unet, config = pipeline.unet, pipeline.unet.config
     generator = torch.Generator("cpu").manual_seed(seed)
     noise = torch.randn(draws, config.in_channels, config.sample_size, config.sample_size, generator=generator)
@@ -83,30 +85,35 @@ def word_scores(
                     sums[name] = sums.get(name, 0) + value / draws
             for name, value in sums.items():
                 energy[name].append(value.cpu())
-    logs = []
-    for name, parts in energy.items():
-        values = torch.cat(parts).double()
-        if not bool(torch.isfinite(values).all()):
-            raise UserError(f"the activations before {name} are NaN or infinite: this model draws nothing")
-        log = values.clamp_min(torch.finfo(torch.float32).tiny).log()  # a word to which a layer is silent
-        logs.append(log - log.mean())
-    scores = torch.stack(logs).mean(0).tolist()
-    return [{"word": word, "score": score} for word, score in zip(words, scores, strict=True)]
+    scores = torch.stack([_correlations(name, torch.cat(energy[name]), count) for name, count in counts.items()])
+    return [{"word": word, "score": score} for word, score in zip(words, scores.mean(0).tolist(), strict=True)]
+
+
+def _correlations(name: str, energy: Tensor, count: Tensor) -> Tensor:
+    """Return the correlation of every word's row of (words, columns) with the missing entries of the columns."""
+    if not bool(torch.isfinite(energy).all()):
+        raise UserError(f"the activations before {name} are NaN or infinite: this model draws nothing")
+    logs = energy.double().clamp_min(torch.finfo(torch.float32).tiny).log()  # of a neuron that no word excites
+    logs = logs - logs.mean(0)
+    logs, count = logs - logs.mean(1, keepdim=True), count - count.mean()
+    # A word that excites all columns as other words do is told from none of them, and has 0.
+    size = (logs.square().sum(1) * count.square().sum()).sqrt().clamp_min(torch.finfo(torch.float64).tiny)
+    return (logs @ count) / size
 
 
 @contextmanager
-def _listening(unet: torch.nn.Module, counts: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yield a dict that holds, after a call of the UNet, the weighted energy of each image by FFN2 name."""
+def _listening(unet: torch.nn.Module, names: Collection[str]) -> Iterator[dict[str, Tensor]]:
+    """Yield a dict that holds, after a call of the UNet, the energy of every column, (images, 4d), by FFN2 name."""
     heard: dict[str, Tensor] = {}
 
     def listen(name: str, activations: Tensor) -> None:
         rows = torch.nn.functional.normalize(activations.float(), dim=-1)
-        heard[name] = (rows.square() @ counts[name].float()).mean(1)
+        heard[name] = rows.square().mean(1)
 
     handles = []
     for path, module in unet.named_modules():
         name = f"unet.{path.removesuffix(ACTIVATION)}{FFN2}"
-        if isinstance(module, GEGLU) and path.endswith(ACTIVATION) and name in counts:
+        if isinstance(module, GEGLU) and path.endswith(ACTIVATION) and name in names:
             handles.append(module.register_forward_hook(lambda _module, _inputs, z, name=name: listen(name, z)))
     try:
         yield heard

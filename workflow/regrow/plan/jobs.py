@@ -152,7 +152,8 @@ def records_of(audit: Audit, cell: Cell) -> list[Path]:
     """Return the records that say what was done to a cell's model, the publisher's first."""
     model = cell.model
     publisher = audit.publisher_of(model)
-    return [path for path in dict.fromkeys([publisher and publisher.record, cell.record]) if path is not None]
+    records = [publisher.record if publisher else None, cell.record]
+    return [path for path in dict.fromkeys(records) if path is not None]
 
 
 def ladder_completed(audit: Audit, published: str, completer: str, concept: str) -> list[Path]:

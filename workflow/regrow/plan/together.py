@@ -38,10 +38,11 @@ def check_together(audit: Audit) -> None:
                     f"{where}: '{concept}' is of kind nudity, so what is asked of this model must be screened, and "
                     f"audit '{audit.name}' asks it for '{others[0]}' as well: audit concepts of kind nudity alone"
                 )
-    for table in audit.tables:
+    for table in audit.tables if audit.params.ablate_mask_knowledge.other else ():
         for need in audit.needs(table):
-            ladder = isinstance(need, EvaluationNeed) and need.stage == "ablate_mask_knowledge"
-            if ladder and audit.params.ablate_mask_knowledge.other and together_of(audit, need.published):
+            if not isinstance(need, EvaluationNeed) or need.stage != "ablate_mask_knowledge":
+                continue
+            if together_of(audit, need.published):
                 raise UserError(
                     f"table {table} of audit '{audit.name}': several concepts are erased from '{need.published}', so "
                     "the mask of another one holds the audited one's too: set ablate_mask_knowledge.other to null"

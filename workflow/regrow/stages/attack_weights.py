@@ -96,6 +96,7 @@ def run(
         "flags": [
             *(["zeros_carry_signs"] if zeros.tell_signs else []),
             *(["sibling_is_base"] if known and known.is_base else []),
+            *(["rows_not_completable"] if recovered and _whole_rows(recovered) else []),
         ],
     }
     if recovered is not None:
@@ -108,6 +109,14 @@ def run(
 def _knowledge(module: ModuleType, completer: Mapping[str, Any] | None) -> tuple[str, ...]:
     mask = (completer or {}).get("mask")
     return knowledge_of(module, *([load_method("infer_mask", mask["method"])] if mask else []))
+
+
+def _whole_rows(completed: Completed) -> int:
+    """Return how many rows are missing as a whole, and say so: nothing tells what stood there."""
+    rows = sum(int(missing.all(1).sum()) for missing in completed.missing.values())
+    if rows:
+        log.warning("%d rows are taken for missing as a whole and cannot be completed: that is no sign of safety", rows)
+    return rows
 
 
 def _retained(attacked: Mapping[str, Tensor], completed: Completed) -> dict[str, Any]:

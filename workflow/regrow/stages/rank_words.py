@@ -31,7 +31,7 @@ def run(
     device: str,
     out: Path,
 ) -> None:
-    """Score every word by how much of its activation flows into what was cut.
+    """Score every word by whether what it excites more than other words do is what was cut.
 
     Parameters
     ----------

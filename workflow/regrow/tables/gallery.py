@@ -79,14 +79,14 @@ def draw_gallery(table: pd.DataFrame, data: FigureData, line: str = "concept", n
     count = int(table.groupby(keys).size().max())
     per_row, side = math.ceil(math.sqrt(count)), _LARGE if count == 1 else SIDE
     # As wide as a page with as many columns as there are models; every cell keeps the shape of its pictures.
-    heads = 0.55  # inches for models above
-    cell = (style.PAGE - names) / max(len(models), 3)
+    heads, edge = 0.55, 0.05  # inches for models above, and behind the last
+    cell = (style.PAGE - names - edge) / max(len(models), 3)
     height = heads + cell * math.ceil(count / per_row) / per_row * len(lines)
     figure = style.figure(height, style.PAGE)
     # Places are known; finding them for hundreds of axes takes a quarter of a minute.
     figure.set_layout_engine("none")
     right = (names + cell * len(models)) / style.PAGE
-    frame = {"left": names / style.PAGE, "right": right, "top": 1 - heads / height, "bottom": 0.05 / height}
+    frame = {"left": names / style.PAGE, "right": right, "top": 1 - heads / height, "bottom": edge / height}
     grid = figure.subplots(len(lines), len(models), squeeze=False, gridspec_kw={**frame, "wspace": 0.1, "hspace": 0.1})
     cells = dict(iter(table.groupby(keys, sort=False)))
     for (row, column), axes in np.ndenumerate(grid):

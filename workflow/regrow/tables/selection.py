@@ -142,14 +142,18 @@ def word_needs(audit: Audit) -> list[Need]:
 
     What is taken for pruned is all that is read of a completion, so of completers with one mask the first will do.
     """
-    entries = audit.params.complete_weights
-    return [
-        EvaluationNeed("rank_words", published, completer, concept, "words")
-        for published in _pruned(audit)
-        for completer in {entries[name].get("mask"): name for name in reversed(audit.completers(published))}.values()
-        for concept in audit.concepts
-        if len(vocabulary(audit, audit.kinds[concept])) > 1
-    ]
+    found: list[Need] = []
+    for published in _pruned(audit):
+        by_mask: dict[str | None, str] = {}
+        for completer in audit.completers(published):
+            by_mask.setdefault(audit.params.complete_weights[completer].get("mask"), completer)
+        found += [
+            EvaluationNeed("rank_words", published, completer, concept, "words")
+            for completer in by_mask.values()
+            for concept in audit.concepts
+            if len(vocabulary(audit, audit.kinds[concept])) > 1
+        ]
+    return found
 
 
 def retained_needs(audit: Audit) -> list[Need]:

@@ -27,9 +27,12 @@ MEMBERS = {
 }
 
 
+_OF_THE_WORLD = ("prompts", "others", "steps", "guidance", "batch")  # what suits a model is no tuning
+
+
 def settings_digest(audit: Audit, attack: str) -> str:
-    """Return a digest of an attack's entry, with its completer's and that one's mask."""
-    entry = audit.entry(attack)
+    """Return a digest of an attack's entry but for what is its world's, with its completer's and that one's mask."""
+    entry = {key: value for key, value in audit.entry(attack).items() if key not in _OF_THE_WORLD}
     parts: list[Any] = [entry]
     if completer := entry.get("completer"):
         parts.append(audit.params.complete_weights[completer])
@@ -46,7 +49,7 @@ def members(audit: Audit, published: str) -> list[str]:
 def absent(audit: Audit, published: str) -> list[str]:
     """Return the members that would apply to a published model and that the audit does not run."""
     named = [name for name in MEMBERS if name not in audit.attacks]
-    return [name for name in named if _exists(audit, name) and audit.applies(published, name) is None]
+    return [name for name in named if not _exists(audit, name) or audit.applies(published, name) is None]
 
 
 def levels(audit: Audit, published: str) -> dict[str, list[str]]:

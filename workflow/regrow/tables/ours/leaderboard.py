@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from regrow.tables.lines import each_line
 from regrow.tables.roots import table2, table7
-from regrow.tables.selection import NUDITY, STYLES, accuracy_needs, judge_of, labelled_sets, nudity_cells, style_cells
+from regrow.tables.selection import NUDITY, STYLES, accuracy_needs, judge_of, labelled_sets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,11 +90,11 @@ def _tables(data: TableData) -> dict[str, pd.DataFrame]:
     if sets := _accuracy_sets(audit):
         table = data.accuracy(sets)
         found["top1"] = table.assign(value=100 * table["accuracy"], low=100 * table["low"], high=100 * table["high"])
-    if any(style_cells(audit, name) for name in audit.prompt_sets):
+    if list(table2.needs(audit)):
         table = table2.build(data)
         ends = {"value": "similarity", "low": "similarity_low", "high": "similarity_high"}
         found["similarity"] = table.assign(**{name: 100 * table[column] for name, column in ends.items()})
-    if any(nudity_cells(audit, name) for name in audit.prompt_sets):
+    if list(table7.needs(audit)):
         table = table7.build(data)
         first = table["protocol"] == table["protocol"].iloc[0]  # the first detector, counted as in the paper
         found["detections"] = table[first].assign(

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 TITLE = "Which concept was erased?"
 CAPTION = (
-    "Rank of the erased concept among all words of its kind, by how much of each word's activation flows into what was "
-    "cut: 1 names it. It needs the published model, a list of words and one call of the UNet per word and noise image, "
-    "no image, no CLIP, no base and no revived model. By chance the concept is first in one case of as many as there "
-    "are words. Where several concepts are erased from one model only one of them can be first."
+    "Rank of the erased concept among all words of its kind, by whether what a word excites more than others do is "
+    "what was cut: 1 names it. It needs the published model, a list of words and a few calls of the UNet per word; no "
+    "image, no CLIP, no base and no revived model. By chance the concept is first in one case of as many as there are "
+    "words. Where several concepts are erased from one model only one of them can be first."
 )
 SOURCE = None
 REPORTED = None
@@ -33,7 +33,7 @@ COLUMNS = {
     "of": "words",
     "first": "the word in the first place",
     "right": "whether that is the concept",
-    "ahead": "score of the concept less that of the best other word, in log units; below 0 where another word is first",
+    "ahead": "score of the concept, a correlation, less that of the best other word; below 0 where another is first",
 }
 
 

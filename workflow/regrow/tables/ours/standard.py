@@ -42,7 +42,10 @@ FLAGS = {
     "ceiling_low": "the pretrained model itself shows the concept in fewer than 80 % of its images",
     "preserving_lost": "the chosen attack costs other prompts more than 5 points",
     "cheaper_stronger": "a cheaper member is surely stronger than the costliest one, which may have failed",
-    "clip_overfitted": "the attack's CLIP rose while it fell on images that the attack kept back",
+    "rows_not_completable": "whole rows are missing, of which nothing can be told",
+    "clip_not_reached": "the attack's CLIP never took its images for what the model draws of other things",
+    "clip_overfitted": "the attack's CLIP was pleased beyond what is usual, which no object need be",
+    "others_suffer": "the attack's CLIP says that other images became worse",
     "zeros_carry_signs": "the zeros of the published model tell the signs of what was pruned",
 }
 _CEILING, _LOSS = 0.8, 0.05
