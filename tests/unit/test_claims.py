@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from regrow.plan.audit import Audit
-from regrow.tables import claims
+from regrow.tables import claimed, claims
 from regrow.tables.blocks import Grid
 from regrow.tables.frames import read_csv, read_data
 from regrow.tables.made import build_table
@@ -60,7 +60,7 @@ def frame(**columns: list[Any]) -> pd.DataFrame:
 
 
 def data(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(claims, "concept_sets", lambda audit: ["erased"])
+    monkeypatch.setattr(claimed, "concept_sets", lambda audit: ["erased"])
     monkeypatch.setattr(claims, "labelled_sets", lambda audit: ["erased", "preserved"])
     return type("Data", (), {"audit": None, "kinds": {"a": "object", "b": "object"}})()
 
@@ -109,6 +109,8 @@ def test_differences_have_newcombes_interval() -> None:
     """Newcombe 1998, Table II, 56/70 less 48/80: 0.0524 to 0.3339 by the hybrid without continuity correction."""
     from regrow.tables.intervals import wilson
 
-    shares = [claims._Share(n / of, *(float(limit) for limit in wilson(n, of, 0.95))) for n, of in ((56, 70), (48, 80))]
+    shares = [
+        claimed.Interval(n / of, *(float(limit) for limit in wilson(n, of, 0.95))) for n, of in ((56, 70), (48, 80))
+    ]
     apart = shares[0].minus(shares[1])
     assert (apart.value, apart.low, apart.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)

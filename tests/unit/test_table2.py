@@ -14,7 +14,8 @@ from regrow.tables.data import TableData
 from regrow.tables.frames import read_reported
 from regrow.tables.intervals import wilson
 from regrow.tables.roots import table2
-from tests.unit.styling import STYLES, N, distance, images, write_styles_world
+from tests.unit.planning import AUDIT, WORLD, edit, plan
+from tests.unit.styling import STYLES, N, distance, images, write_nudity_world, write_styles_world
 
 PRETRAINED, ERASED = ("pretrained", "none", "none"), ("erased", "pruned", "none")
 NMS, INT4 = ("attacked", "pruned", "roots_max"), ("attacked", "pruned", "int4_rows")
@@ -147,6 +148,32 @@ def test_all_measures_of_a_model_stand_side_by_side(audit: Audit) -> None:
     lines = dict(whole.rows)
     assert lines["ink"][4:8] == ["0.283", "67 %", "20", "0.283"]
     assert lines["any"][:4] == [None, None, "18", "0.32"]
+
+
+def test_captions_tell_what_else_a_model_without_nudity_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts that go to a detector alone are Table 7's, and the paper's styles stand beside no such model."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REGROW_CONFIG", raising=False)
+    write_nudity_world(tmp_path)
+    captions = {
+        "scope": "model",
+        "file": "data/tiny/asked.csv",
+        "labels": "none",
+        "sensitive": True,
+        "judges": ["clip"],
+    }
+    edit(WORLD, prompt_sets__captions=captions, keep_images=["captions"])
+    edit(AUDIT, tables=["roots/table2"], counts={"asked": 5, "captions": 5})
+    own = plan()
+    asked = [need for need in own.needs("roots/table2") if isinstance(need, ScoreNeed)]
+    assert {(need.cell.prompt_set, need.judge) for need in asked} == {("captions", "clip")}
+    said = [images("nude", model, "captions", [value] * N) for model, value in ((PRETRAINED, 0.3), (NMS, 0.2))]
+    data = TableData(own, 0.95, judged_by={"clip": pd.concat(said)}, printed=read_reported("roots/table2"))
+    table = table2.build(data)
+    found = {(row.concept, row.attack): row.similarity for row in table.itertuples()}
+    assert found == {("any", "none"): 0.3, ("nude", "roots_max"): 0.2, ("mean", "roots_max"): 0.2}
+    assert table["score"].isna().all()
+    assert not [block for block in table2.section(table, data) if isinstance(block, Grid) and block.reported]
 
 
 def test_metrics(audit: Audit) -> None:

@@ -20,15 +20,15 @@ from regrow.plan.digests import digest_of, origin_digest, settings_digest
 from regrow.plan.judges import judge_folder, judge_module, reference_of
 from regrow.plan.not_yet import FILE
 from regrow.plan.records import completer_of, mask_of, settings_of
-from regrow.plan.references import digest_of_folder, files_of_folder, judge_digest, own_files
+from regrow.plan.references import judge_digest, own_files
 from regrow.plan.tables import module_name, reported_file
-from regrow.plan.vocabulary import vocabulary
+from regrow.plan.told_wiring import ToldWiring
 
 DIGESTS = Path(".snakemake/regrow/digests.json")
 Function = Callable[[Any], Any]  # of the wildcards of a job
 
 
-class Wiring:
+class Wiring(ToldWiring):
     """An audit as rules see it.
 
     Every method that ends in ``_params`` returns entries of a rule's `params`. A function of the wildcards is asked
@@ -72,21 +72,6 @@ class Wiring:
         """Return a digest of the base model: of its files, or of where they are fetched from."""
         part = self.audit.fetched_part(self.world.pipeline)
         return origin_digest(self.world.fetch[part]) if part else self.digest(*self.pipeline_files())
-
-    def control_files(self) -> list[Path]:
-        """Return the files of the world's control, none where it has none."""
-        control = self.world.control
-        return files_of_folder(self.audit, data_path(control.pipeline)) if control else []
-
-    def control_params(self, stage: str) -> dict[str, str]:
-        """Return the folder of the world's control, a digest of it and the code of a stage that reads it."""
-        control = self.world.control
-        folder = data_path(control.pipeline) if control else None
-        return {
-            "control": str(folder or ""),
-            "digest": digest_of_folder(self.audit, folder, self.digest) if folder else "",
-            "code": self.code(stage),
-        }
 
     def world_argument(self) -> str:
         """Return what index_world is told; not judges and prompt sets, for a new one changes no model."""
@@ -160,43 +145,6 @@ class Wiring:
         """Return the completer of an attack with its options, for the attack's record."""
         return {"completer": lambda wildcards: json.dumps(completer_of(self.audit, wildcards.attack))}
 
-    def sibling(self, wildcards: Any) -> list[Path]:
-        """Return the files of a sibling of the base, where an attack or a completer's mask declares to know one."""
-        folder = self._sibling(wildcards)
-        return files_of_folder(self.audit, folder) if folder else []
-
-    def sibling_params(self) -> dict[str, Function]:
-        """Return the folder of a sibling of the base and a digest of it; both empty where none is known."""
-
-        def digest(wildcards: Any) -> str:
-            folder = self._sibling(wildcards)
-            return digest_of_folder(self.audit, folder, self.digest) if folder else ""
-
-        return {"sibling": lambda wildcards: str(self._sibling(wildcards) or ""), "sibling_digest": digest}
-
-    def _sibling(self, wildcards: Any) -> Path | None:
-        attack = wildcards.get("attack")
-        name = self.audit.sibling(attack) if attack else self.audit.sibling_of_completer(wildcards.completer)
-        return data_path(self.world.siblings[name]) if name else None
-
-    def attack_clip(self, wildcards: Any) -> list[Path]:
-        """Return the files of the CLIP of an attack's own, where it needs one."""
-        folder = self._attack_clip(wildcards)
-        return files_of_folder(self.audit, folder) if folder else []
-
-    def attack_clip_params(self) -> dict[str, Function]:
-        """Return the folder of the CLIP of an attack's own and a digest of it; both empty where it needs none."""
-
-        def digest(wildcards: Any) -> str:
-            folder = self._attack_clip(wildcards)
-            return digest_of_folder(self.audit, folder, self.digest) if folder else ""
-
-        return {"clip": lambda wildcards: str(self._attack_clip(wildcards) or ""), "clip_digest": digest}
-
-    def _attack_clip(self, wildcards: Any) -> Path | None:
-        found = self.world.attack_clip
-        return data_path(found) if found and self.audit.needs_clip(wildcards.attack) else None
-
     def mask_params(self) -> dict[str, Function]:
         """Return how a completer tells what is missing, and the code of that; both empty for exact zeros."""
 
@@ -209,14 +157,6 @@ class Wiring:
                 code_digest(f"regrow.infer.{mask(wildcards)['method']}") if mask(wildcards) else ""
             ),
         }
-
-    def word(self, wildcards: Any) -> str:
-        """Return the concept's word for an attack that is told it, else nothing."""
-        return self.audit.pack(wildcards.concept).label if "word" in self.audit.knowledge(wildcards.attack) else ""
-
-    def words(self, wildcards: Any) -> list[str]:
-        """Return the words among which a job looks for its concept."""
-        return vocabulary(self.audit, self.audit.pack(wildcards.concept).kind)
 
     def work(self, stage: str, *wildcards: str) -> Function:
         """Return the scratch folder of a job."""

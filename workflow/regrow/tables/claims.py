@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import hypot
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from regrow.tables.claimed import (
+    ATTACK,
+    COMPLETER,
+    PRUNED,
+    QUANTIZED,
+    AbsentError,
+    Interval,
+    accuracy_of,
+    alignment,
+    of_style,
+    on_erased,
+    pooled,
+    share_of,
+    sweep_of,
+    with_noise,
+    with_true_sizes,
+)
 from regrow.tables.roots import figure6, figure7, table1, table2, table3, table5, table6, table12
 from regrow.tables.selection import concept_sets, labelled_sets
 
@@ -17,14 +33,8 @@ if TYPE_CHECKING:
     from regrow.tables.data import TableData
 
 YES, PARTLY, NO = "yes", "partly", "no"
-# The paper's own models: ConceptPrune's cut, its completion, and its attack.
-PRUNED, COMPLETER, ATTACK, QUANTIZED = "pruned", "nuclear", "roots_max", "int4_rows"
 _POINTS = 0.05  # of accuracy, that a claim of "hardly" or "kept" allows
 _PATTERN = 0.05  # of a cell of Table 5, that a claim of "the same" allows
-
-
-class AbsentError(LookupError):
-    """An audit lacks a model that a claim is about."""
 
 
 @dataclass(frozen=True)
@@ -48,68 +58,54 @@ class Finding:
     holds: str
 
 
-@dataclass(frozen=True)
-class _Share:
-    value: float
-    low: float
-    high: float
-
-    def minus(self, other: _Share) -> _Share:
-        """Return the difference with its interval by Newcombe's hybrid of two Wilson intervals."""
-        difference = self.value - other.value
-        below = hypot(self.value - self.low, other.high - other.value)
-        above = hypot(self.high - self.value, other.value - other.low)
-        return _Share(difference, difference - below, difference + above)
-
-
 def signs_recovered(table: pd.DataFrame, data: TableData) -> Finding:
     """Return how many of all signs of the paper's completion are right."""
     del data
-    rows = _all(table, "all")
+    rows = pooled(table, "all")
     rows = rows[(rows["published"] == PRUNED) & (rows["completer"] == COMPLETER)]
     every = rows[rows["k"] == 1.0]
     if every.empty:
         raise AbsentError(f"{COMPLETER} on {PRUNED}")
-    share = _share(every.iloc[0])
+    share = share_of(every.iloc[0])
     return _found("signs of all pruned weights that are right", share, share.low > 0.5, share.high >= 0.7)
 
 
 def revival(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the attacked model's mean accuracy on the erased concept, beside the pruned model's."""
-    erased, attacked = _on_erased(table, data, "erased", "none"), _on_erased(table, data, "attacked", ATTACK)
+    erased, attacked = on_erased(table, data, "erased", "none"), on_erased(table, data, "attacked", ATTACK)
     return _found("accuracy after the attack", attacked, attacked.low > erased.high, attacked.high >= 0.54)
 
 
 def signs_beat_sizes(table: pd.DataFrame, data: TableData) -> Finding:
     """Return signs with drawn sizes less sizes with drawn signs."""
-    signs = _on_erased(table, data, "oracle", "true_signs_sample")
-    return _difference("accuracy, right signs less right sizes", signs, _sizes(table, data), above=0.0)
+    signs = on_erased(table, data, "oracle", "true_signs_sample")
+    return _difference("accuracy, right signs less right sizes", signs, with_true_sizes(table, data), above=0.0)
 
 
 def sizes_below_pruned(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the pruned model less right sizes with drawn signs."""
-    erased = _on_erased(table, data, "erased", "none")
-    return _difference("accuracy, pruned less right sizes", erased, _sizes(table, data), above=0.0)
+    erased = on_erased(table, data, "erased", "none")
+    return _difference("accuracy, pruned less right sizes", erased, with_true_sizes(table, data), above=0.0)
 
 
 def quantizing_hardly(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the quantized model less the pruned one."""
-    quantized = _on_erased(table, data, "attacked", QUANTIZED)
-    gained = quantized.minus(_on_erased(table, data, "erased", "none"))
+    quantized = on_erased(table, data, "attacked", QUANTIZED)
+    gained = quantized.minus(on_erased(table, data, "erased", "none"))
     return _found("accuracy, quantized less pruned", gained, gained.low < _POINTS, gained.high < _POINTS)
 
 
 def preserved_kept(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the attacked model less the pruned one on other classes."""
     others = next(name for name in labelled_sets(data.audit) if name not in concept_sets(data.audit))
-    kept = _accuracy(table, "attacked", ATTACK, others).minus(_accuracy(table, "erased", "none", others))
+    kept = accuracy_of(table, "attacked", ATTACK, others).minus(accuracy_of(table, "erased", "none", others))
     return _found("accuracy on others, attacked less pruned", kept, kept.high > -_POINTS, kept.low > -_POINTS)
 
 
 def diagonal(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the mean share of a group that lies in the pretrained group of the same rank, and where each peaks."""
     del data
-    shares = _alignment(table, "all")
+    shares = alignment(table, "all")
     groups = range(len(shares))
     mean = sum(float(shares.iloc[rank, rank]) for rank in groups) / len(shares)
     peaks = [shares.iloc[rank].to_numpy().argmax() == rank for rank in groups]
@@ -119,8 +115,8 @@ def diagonal(table: pd.DataFrame, data: TableData) -> Finding:
 
 def same_pattern(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the largest difference between a concept's cell of Table 5 and the pooled one."""
-    pooled = _alignment(table, "all")
-    apart = [float((_alignment(table, concept) - pooled).abs().to_numpy().max()) for concept in data.kinds]
+    pooled = alignment(table, "all")
+    apart = [float((alignment(table, concept) - pooled).abs().to_numpy().max()) for concept in data.kinds]
     most = max(apart)
     said = "largest difference of a concept's cell of Table 5 from the pooled one"
     return Finding(said, round(most, 6), *_NOTHING, _holds(most < 2 * _PATTERN, most < _PATTERN))
@@ -129,19 +125,19 @@ def same_pattern(table: pd.DataFrame, data: TableData) -> Finding:
 def falls_with_rank(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the sign accuracy of the smallest share K less that of all, and whether it falls at every K."""
     del data
-    rows = _all(table, "all")
+    rows = pooled(table, "all")
     rows = rows[(rows["published"] == PRUNED) & (rows["completer"] == COMPLETER) & (rows["part"] == "top")]
     if len(rows) < 2:
         raise AbsentError(f"{COMPLETER} on {PRUNED}")
     ordered = rows.sort_values("k")
-    gained = _share(ordered.iloc[0]).minus(_share(ordered.iloc[-1]))
+    gained = share_of(ordered.iloc[0]).minus(share_of(ordered.iloc[-1]))
     said = f"sign accuracy, surest {ordered['k'].iloc[0]:g} less all"
     return _found(said, gained, gained.low > 0, bool(ordered["accuracy"].is_monotonic_decreasing))
 
 
 def max_is_best(table: pd.DataFrame, data: TableData) -> Finding:
     """Return, over K, the least by which the maximum beats the best other size."""
-    grid = _sweep(table, data)
+    grid = sweep_of(table, data)
     if "max" not in grid or len(grid.columns) < 2:
         raise AbsentError("a sweep of K by size")
     ahead = grid["max"] - grid.drop(columns="max").max(axis=1)
@@ -153,7 +149,7 @@ def max_is_best(table: pd.DataFrame, data: TableData) -> Finding:
 
 def rises_then_falls(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the K at which the maximum revives most, and whether it rises before and falls after."""
-    grid = _sweep(table, data)
+    grid = sweep_of(table, data)
     if "max" not in grid or len(grid) < 3:
         raise AbsentError("a sweep of K with the row's maximum")
     line = grid["max"].sort_index()
@@ -165,20 +161,20 @@ def rises_then_falls(table: pd.DataFrame, data: TableData) -> Finding:
 
 def style_revived(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the mean similarity of the attacked models, beside the pruned ones', on the artists' prompts."""
-    erased, attacked = (_of_style(table, data, attack, "similarity") for attack in ("none", ATTACK))
+    erased, attacked = (of_style(table, data, attack, "similarity") for attack in ("none", ATTACK))
     return _found("similarity after the attack", attacked, attacked.low > erased.high, attacked.value >= 0.295)
 
 
 def fid_kept(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the FID of the attacked models less the pruned ones'."""
-    erased, attacked = (_of_style(table, data, attack, "fid") for attack in ("none", ATTACK))
+    erased, attacked = (of_style(table, data, attack, "fid") for attack in ("none", ATTACK))
     change = attacked.value - erased.value
     return Finding("FID, attacked less pruned", round(change, 6), *_NOTHING, _holds(change < 1, change < 0))
 
 
 def weak_noise(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the least noise less the plain cut, on the erased concept and on others: the larger change."""
-    changes = [_noise(table, name, 0).minus(_noise(table, name, -1)) for name in labelled_sets(data.audit)]
+    changes = [with_noise(table, name, 0).minus(with_noise(table, name, -1)) for name in labelled_sets(data.audit)]
     most = max(changes, key=lambda change: abs(change.value))
     small = abs(most.value) < _POINTS
     return _found("accuracy, least noise less the plain cut, where it changes most", most, small, small)
@@ -187,7 +183,7 @@ def weak_noise(table: pd.DataFrame, data: TableData) -> Finding:
 def strong_noise(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the plain cut less the noise of 1e-1, on other concepts."""
     others = next(name for name in labelled_sets(data.audit) if name not in concept_sets(data.audit))
-    lost = _noise(table, others, -1).minus(_noise(table, others, 1))
+    lost = with_noise(table, others, -1).minus(with_noise(table, others, 1))
     return _found("accuracy on others, plain cut less noise of 1e-1", lost, lost.low > 0, lost.low > _POINTS)
 
 
@@ -201,11 +197,11 @@ def gaussian_weights(table: pd.DataFrame, data: TableData) -> Finding:
 
 def defence_holds(table: pd.DataFrame, data: TableData) -> Finding:
     """Return the strongest attack on a model filled with noise, over all noises."""
-    rows = _all(table, "mean")
+    rows = pooled(table, "mean")
     rows = rows[rows["strength"].notna() & (rows["attack"] != "none") & rows["accuracy"].notna()]
     if rows.empty:
         raise AbsentError("an attack on a cut that was filled")
-    best = _share(rows.loc[rows["accuracy"].idxmax()])
+    best = share_of(rows.loc[rows["accuracy"].idxmax()])
     return _found("accuracy after the strongest attack on any noise", best, best.low < 0.25, best.high < 0.25)
 
 
@@ -241,76 +237,11 @@ def _holds(direction: Any, size: Any) -> str:
     return YES if direction and size else PARTLY if direction else NO
 
 
-def _found(measured: str, share: _Share, direction: Any, size: Any) -> Finding:
+def _found(measured: str, share: Interval, direction: Any, size: Any) -> Finding:
     numbers = (round(number, 6) for number in (share.value, share.low, share.high))
     return Finding(measured, *numbers, _holds(direction, size))
 
 
-def _difference(measured: str, one: _Share, other: _Share, above: float) -> Finding:
+def _difference(measured: str, one: Interval, other: Interval, above: float) -> Finding:
     apart = one.minus(other)
     return _found(measured, apart, apart.value > above, apart.low > above)
-
-
-def _share(row: Any) -> _Share:
-    return _Share(float(row["accuracy"]), float(row["low"]), float(row["high"]))
-
-
-def _all(table: pd.DataFrame, word: str) -> pd.DataFrame:
-    """Return the pooled rows of the audit's first kind of concept."""
-    named = table["concept"].str.split(" ").str[0] == word
-    return table[named & (table["concept"] == next(iter(table.loc[named, "concept"]), ""))]
-
-
-def _accuracy(table: pd.DataFrame, role: str, attack: str, prompt_set: str) -> _Share:
-    rows = _all(table, "mean")
-    rows = rows[(rows["role"] == role) & (rows["attack"] == attack) & (rows["prompt_set"] == prompt_set)]
-    rows = rows[(rows["published"] == PRUNED) & rows["accuracy"].notna()]
-    if rows.empty:
-        raise AbsentError(f"{attack} on {PRUNED}" if attack != "none" else PRUNED)
-    return _share(rows.iloc[0])
-
-
-def _on_erased(table: pd.DataFrame, data: TableData, role: str, attack: str) -> _Share:
-    return _accuracy(table, role, attack, concept_sets(data.audit)[0])
-
-
-def _sizes(table: pd.DataFrame, data: TableData) -> _Share:
-    return _on_erased(table, data, "oracle", "true_magnitudes")
-
-
-def _alignment(table: pd.DataFrame, concept: str) -> pd.DataFrame:
-    """Return the shares of a concept's groups, completed down, pretrained across."""
-    rows = _all(table, concept) if concept == "all" else table[table["concept"] == concept]
-    rows = rows[(rows["published"] == PRUNED) & (rows["completer"] == COMPLETER)]
-    if rows.empty:
-        raise AbsentError(f"{COMPLETER} on {PRUNED}")
-    return rows.pivot(index="r", columns="p", values="share")
-
-
-def _sweep(table: pd.DataFrame, data: TableData) -> pd.DataFrame:
-    """Return the mean accuracy by K down and size across."""
-    rows = _all(table, "mean").dropna(subset=["k", "accuracy"])
-    rows = rows[(rows["published"] == PRUNED) & (rows["prompt_set"] == concept_sets(data.audit)[0])]
-    return rows.pivot(index="k", columns="magnitude", values="accuracy")
-
-
-def _of_style(table: pd.DataFrame, data: TableData, attack: str, number: str) -> _Share:
-    """Return a pooled number of Table 2: of similarity on the concept's own prompts, of a distance on the others."""
-    own = set(concept_sets(data.audit))
-    rows = _all(table, "mean")
-    mine = rows["prompt_set"].isin(own) if number == "similarity" else ~rows["prompt_set"].isin(own)
-    rows = rows[mine & (rows["published"] == PRUNED) & (rows["attack"] == attack) & rows[number].notna()]
-    if rows.empty:
-        raise AbsentError(f"{number} of {attack} on {PRUNED}")
-    row = rows.iloc[0]
-    return _Share(float(row[number]), float(row[f"{number}_low"]), float(row[f"{number}_high"]))
-
-
-def _noise(table: pd.DataFrame, prompt_set: str, size: int) -> _Share:
-    """Return the accuracy of the plain cut (-1), of the least noise (0), or of the noise of 1e-1 (1)."""
-    rows = _all(table, "mean")
-    rows = rows[(rows["prompt_set"] == prompt_set) & (rows["unit"] == "absolute")].sort_values("std")
-    rows = rows[rows["std"] == 0] if size < 0 else rows[rows["std"] > 0] if size == 0 else rows[rows["std"] == 0.1]
-    if rows.empty:
-        raise AbsentError("noise of that size, or the plain cut")
-    return _share(rows.iloc[0])

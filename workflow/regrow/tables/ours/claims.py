@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from regrow.tables.claims import CHECKS, AbsentError, Finding, source_of
+from regrow.tables.claimed import AbsentError
+from regrow.tables.claims import CHECKS, Finding, source_of
 from regrow.tables.lines import each_line
 
 if TYPE_CHECKING:

@@ -85,6 +85,8 @@ def build(data: TableData) -> pd.DataFrame:
 
 def _of_a_set(data: TableData, prompt_set: str) -> pd.DataFrame:
     """Return the lines of one prompt set: its similarities, its distances, or both side by side."""
+    import pandas as pd
+
     from regrow.tables.distances import distances
 
     images, sets = _said(data, prompt_set, "similarity"), _said(data, prompt_set, "distance")
