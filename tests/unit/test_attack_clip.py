@@ -114,9 +114,7 @@ def test_a_rule_has_the_clip_where_its_attack_needs_one(world: None, monkeypatch
     folder, digest = (value(job) for value in wiring.attack_clip_params().values())
     assert (folder, digest) == ("data/tiny/attack_clip", wiring.digest(Path("data/tiny/attack_clip")))
     edit(WORLD, attack_clip=None)
-    with pytest.raises(
-        UserError, match="'roots_max' is steered by a CLIP of its own, and world 'tiny' names none"
-    ):
+    with pytest.raises(UserError, match="'roots_max' is steered by a CLIP of its own, and world 'tiny' names none"):
         check_audit(plan())
 
 

@@ -53,7 +53,9 @@ def read_sibling(folder: Path, published: PublishedWeights) -> Sibling:
                 f"{tuple(weight.shape)}, the published one {tuple(published.ffn2[name].shape)}"
             )
     # Training moves every weight, so two models that agree in most entries of every matrix are one model there.
-    is_base = all(float((weight.float() - published.ffn2[name]).abs().median()) == 0 for name, weight in weights.items())
+    is_base = all(
+        float((weight.float() - published.ffn2[name]).abs().median()) == 0 for name, weight in weights.items()
+    )
     if is_base:
         log.warning("%s has the base's own weights and is no sibling: who has it knows every pruned weight", folder)
     return Sibling({name: weight.float() for name, weight in weights.items()}, is_base)
