@@ -107,8 +107,9 @@ def diagonal(table: pd.DataFrame, data: TableData) -> Finding:
     del data
     shares = alignment(table, "all")
     groups = range(len(shares))
-    mean = sum(float(shares.iloc[rank, rank]) for rank in groups) / len(shares)
-    peaks = [shares.iloc[rank].to_numpy().argmax() == rank for rank in groups]
+    grid = shares.to_numpy(dtype=float)
+    mean = float(grid.diagonal().mean())
+    peaks = [bool(grid[rank].argmax() == rank) for rank in groups]
     chance = 1 / len(shares)
     return Finding("mean share on the diagonal", round(mean, 6), *_NOTHING, _holds(mean > chance, all(peaks)))
 
@@ -153,7 +154,7 @@ def rises_then_falls(table: pd.DataFrame, data: TableData) -> Finding:
     if "max" not in grid or len(grid) < 3:
         raise AbsentError("a sweep of K with the row's maximum")
     line = grid["max"].sort_index()
-    best = float(line.idxmax())
+    best = float(line.index[int(line.to_numpy().argmax())])
     inside = line.index[0] < best < line.index[-1]
     one_peak = line.loc[:best].is_monotonic_increasing and line.loc[best:].is_monotonic_decreasing
     return Finding("K of the highest accuracy", best, *_NOTHING, _holds(inside, bool(one_peak)))
@@ -201,7 +202,7 @@ def defence_holds(table: pd.DataFrame, data: TableData) -> Finding:
     rows = rows[rows["strength"].notna() & (rows["attack"] != "none") & rows["accuracy"].notna()]
     if rows.empty:
         raise AbsentError("an attack on a cut that was filled")
-    best = share_of(rows.loc[rows["accuracy"].idxmax()])
+    best = share_of(rows.iloc[rows["accuracy"].to_numpy().argmax()])
     return _found("accuracy after the strongest attack on any noise", best, best.low < 0.25, best.high < 0.25)
 
 
@@ -238,8 +239,8 @@ def _holds(direction: Any, size: Any) -> str:
 
 
 def _found(measured: str, share: Interval, direction: Any, size: Any) -> Finding:
-    numbers = (round(number, 6) for number in (share.value, share.low, share.high))
-    return Finding(measured, *numbers, _holds(direction, size))
+    holds = _holds(direction, size)
+    return Finding(measured, round(share.value, 6), round(share.low, 6), round(share.high, 6), holds)
 
 
 def _difference(measured: str, one: Interval, other: Interval, above: float) -> Finding:

@@ -67,7 +67,7 @@ def build(data: TableData) -> pd.DataFrame:
         for verdict in verdicts(table, concept_sets(audit)[0], published, data.level):
             concept, erased, attacked = verdict.concept, verdict.erased, verdict.attacked
             kept = pick(table, concept, ("erased", published, "none"), others) if others else None
-            before = pick(table, concept, PRETRAINED, others)["accuracy"] if others else None
+            before = float(pick(table, concept, PRETRAINED, others)["accuracy"]) if others else 0.0
             detector, auroc = _detector(data, published, concept)
             against = [
                 *_against(verdict, audit, published),
@@ -160,8 +160,8 @@ def _detector(data: TableData, published: str, concept: str) -> tuple[str, float
     areas = rows.groupby(["detector", "unit"], sort=False)["auroc"].mean().dropna()
     if areas.empty:
         return "", float("nan")
-    detector, unit = areas.idxmax()
-    return f"{detector} by {unit}", round(float(areas.max()), 6)
+    best = areas.reset_index().iloc[int(areas.to_numpy().argmax())]
+    return f"{best['detector']} by {best['unit']}", round(float(areas.max()), 6)
 
 
 def _advice(table: pd.DataFrame, data: TableData) -> str:

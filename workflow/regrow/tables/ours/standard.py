@@ -117,7 +117,8 @@ def _flags(
     cells = {(row.published, row.knowledge, row.concept, row.prompt_set): row.accuracy for row in each_line(table)}
     erased_sets = concept_sets(audit)
     others = [name for name in labelled_sets(audit) if name not in erased_sets]
-    counts = choosing.groupby(["published", "attack", "concept"])["correct"].agg(["sum", "count"])
+    groups = choosing.groupby(["published", "attack", "concept"])["correct"]
+    counts = {key: (int(rows.sum()), len(rows)) for key, rows in groups}
     found = {}
     for (published, level, concept), attack in chosen.items():
         able, told = levels(audit, published)[level], set[str]()
@@ -130,8 +131,8 @@ def _flags(
         before = {name: cells["none", "none", concept, name] for name in others}
         if any(cells[published, level, concept, name] < before[name] - _LOSS for name in others):
             told.add("preserving_lost")
-        ends = [counts.loc[(published, name, concept)] for name in (attack, able[-1])]
-        limits = [wilson(int(end["sum"]), int(end["count"]), data.level) for end in ends]
+        ends = [counts[published, name, concept] for name in (attack, able[-1])]
+        limits = [wilson(correct, n, data.level) for correct, n in ends]
         if float(limits[0][0]) > float(limits[1][1]):
             told.add("cheaper_stronger")
         for name in able:

@@ -66,7 +66,7 @@ def build(data: TableData) -> pd.DataFrame:
         "apply_oracle": ["base model", "publish_model"],
     }
     sides = {"complete_weights": "attacker", "apply_oracle": "audit", **dict.fromkeys(attacks, "attacker")}
-    lines = [("base model", "publisher", 1, audit.world_name, "")]
+    lines: list[tuple[str, str, int | None, str, str]] = [("base model", "publisher", 1, audit.world_name, "")]
     for step, after in before.items():
         if step in made:
             names = dict.fromkeys(address[-2] for address in made[step])
