@@ -80,6 +80,13 @@ def test_equal_sets_are_not_apart() -> None:
     assert abs(other.value) < 4 * other.error
 
 
+def test_a_model_that_draws_one_image_has_a_kernel_distance() -> None:
+    """Its limit: the same image once more with a trace of noise, which makes a pair of the two."""
+    theirs, one = features(40, 4, 1), features(1, 4, 0)
+    alone = as_reference(theirs).kernel(as_set(one)).value
+    assert alone == pytest.approx(as_reference(theirs).kernel(as_set(np.vstack([one, one + 1e-7]))).value, rel=1e-4)
+
+
 def test_the_kernel_distance_by_hand() -> None:
     ours, theirs = np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]]), np.array([[2.0, 0.0], [0.0, 0.0]])
 

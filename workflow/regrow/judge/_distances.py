@@ -67,12 +67,17 @@ class Reference:
     def kernel(self, images: FeatureSet) -> Estimate:
         """Return the squared maximum mean discrepancy of the kernel (x.y / d + 1)^3, unbiased, over the two samples.
 
-        What libraries average over random subsets of 1,000 is here computed over all pairs of distinct images.
+        What libraries average over random subsets of 1,000 is here computed over all pairs of distinct images. A model
+        that draws one image whatever it is asked has no such pair: its pairs are that image with itself.
         """
         sample = images.sample
-        own, others = _kernel_sums(sample, sample), _kernel_sums(sample, self.sample)
+        others = _kernel_sums(sample, self.sample)
         weights = sample.counts.astype(float)
         total = weights.sum()
+        if len(sample.vectors) == 1:
+            itself = float((sample.vectors[0] @ sample.vectors[0] / sample.vectors.shape[1] + 1) ** 3)
+            return Estimate(itself + self._within - 2 * float(others[0]) / float(self.sample.counts.sum()), 0.0)
+        own = _kernel_sums(sample, sample)
         within = (weights @ own) / (total**2 - (weights**2).sum())
         between = (weights @ others) / (total * self.sample.counts.sum())
         influence = 2 * (own / (total - weights) - others / self.sample.counts.sum())
