@@ -80,7 +80,7 @@ def test_dvc_itself_takes_over_the_results_that_it_brought_and_no_others(ran, tm
 
 def test_what_no_record_holds_is_fetched_first(ran, tmp_path):
     origin = {"repo": "ada/model", "revision": "3" * 40, "licence": "MIT", "files": {"unet/config.json": None}}
-    edit(tmp_path / WORLD, fetch={"pipeline": origin})
+    edit(tmp_path / WORLD, fetch={"pipeline": origin}, pipeline="results/tiny/fetch_world/pipeline")
     adopt.adopt(tmp_path)
     assert [command for command, _, _ in ran[0]] == [
         "dvc status --json dvc.yaml",

@@ -74,7 +74,9 @@ def test_attacks_and_those_that_do_not_apply(tmp_path: Path) -> None:
     row = matrix(16, 64).masked_fill(MASK, 0.0)
     row[3] = 0.0
     roots, _ = attack(view_of({ONE: row}, tmp_path), NAMES, PARAMS, tmp_path, "cpu")
-    assert roots.model is None and "row 3" in roots.refused
+    assert roots.model is not None
+    completed = read_delta(roots.model).tensors[ONE]
+    assert not completed[3].any() and completed.count_nonzero() > row.count_nonzero(), "a whole row tells nothing"
 
 
 def test_what_was_completed_is_used_again_and_only_for_the_same_weights(

@@ -15,7 +15,7 @@ from regrow.plan.paths import RESULTS
 
 ROOT = Path(__file__).parents[2]
 # Rules of what no recorded audit uses, and of what is no result of params.
-UNUSED = {"attack_model", "attack_prompts", "score_sets", "judge_in_memory"}
+UNUSED = {"attack_model", "attack_prompts", "score_sets", "judge_in_memory", "index_control", "cut_control"}
 UNUSED |= {"fetch_world", "fetch_prompts", "fetch_reference", "measure_reference"}
 IN_GIT = {"emoji", "sd15"}  # the audits whose tables git keeps
 

@@ -17,7 +17,7 @@ OTHERS = {"preserved": N}
 def rename_prompt_sets(**names: str) -> None:
     """Write the emoji world with other names for its prompt sets into the working directory."""
     world = read_yaml(ROOT / "config/worlds/emoji.yaml")
-    world["prompt_sets"] = {names[name]: settings for name, settings in world["prompt_sets"].items()}
+    world["prompt_sets"] = {names.get(name, name): settings for name, settings in world["prompt_sets"].items()}
     Path("config/worlds").mkdir(parents=True)
     Path("config/worlds/emoji.yaml").write_text(yaml.safe_dump(world))
 

@@ -19,7 +19,7 @@ from regrow.plan.rates import OTHER, read_rates
 # Stages whose rules take a device; a test compares them.
 ON_DEVICE = (
     "erase_concept defend_model complete_weights attack_model attack_prompts ablate_mask_knowledge generate_images "
-    "score_images score_sets judge_in_memory measure_reference"
+    "score_images score_sets judge_in_memory measure_reference rank_words"
 ).split()
 # Where the name of an entry stands in the path of what a stage makes.
 ENTRY_AT = {"erase_concept": 3, "defend_model": 4, "complete_weights": 4, "attack_weights": 4, "attack_model": 4}
