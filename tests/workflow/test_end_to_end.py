@@ -17,6 +17,7 @@ MODELS = [
 UNUSED = {"fetch_world", "fetch_prompts", "defend_model", "attack_model", "attack_prompts", "score_sets"}
 # In the rehearsal of Stable Diffusion and in the audit with judges of sets.
 UNUSED |= {"evaluate_inference", "measure_detectability", "fetch_reference", "measure_reference", "judge_in_memory"}
+UNUSED |= {"index_control", "cut_control", "rank_words"}  # in audits of their own
 
 
 def rows(copy, table):
