@@ -75,7 +75,7 @@ def data(monkeypatch: pytest.MonkeyPatch) -> Any:
 )
 def test_the_best_k(monkeypatch: pytest.MonkeyPatch, line: list[float], best: float, holds: str) -> None:
     table = frame(concept=["mean"] * 4, k=[0.2, 0.4, 0.6, 1.0], magnitude=["max"] * 4, accuracy=line)
-    found = claims.rises_then_falls(table.assign(prompt_set="erased"), data(monkeypatch))
+    found = claims.rises_then_falls(claims.Claim(table.assign(prompt_set="erased"), data(monkeypatch), float("nan")))
     assert (found.ours, found.holds) == (best, holds)
 
 
@@ -86,7 +86,7 @@ def test_the_maximum_against_the_best_other_size(monkeypatch: pytest.MonkeyPatch
         magnitude=["max"] * 3 + ["average"] * 3,
         accuracy=[0.3, 0.5, 0.2, 0.2, 0.1, 0.25],
     ).assign(prompt_set="erased")
-    found = claims.max_is_best(table, data(monkeypatch))
+    found = claims.max_is_best(claims.Claim(table, data(monkeypatch), float("nan")))
     assert (found.ours, found.holds) == (-0.05, "partly")
 
 
@@ -99,9 +99,9 @@ def test_the_diagonal_and_the_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
         for p in range(2)
     ]
     table = pd.DataFrame(rows, columns=["published", "completer", "concept", "r", "p", "share"])
-    found = claims.diagonal(table, data(monkeypatch))
+    found = claims.diagonal(claims.Claim(table, data(monkeypatch), float("nan")))
     assert (found.ours, found.holds) == (0.65, "yes")
-    found = claims.same_pattern(table, data(monkeypatch))
+    found = claims.same_pattern(claims.Claim(table, data(monkeypatch), float("nan")))
     assert (found.ours, found.holds) == (pytest.approx(0.1), "no")
 
 

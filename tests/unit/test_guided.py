@@ -176,6 +176,10 @@ class TestWhatItRefuses:
         with pytest.raises(UserError, match="every word of others is part of 'church' or has it in it"):
             run(model, others=["church", "old church"])
 
+    def test_what_the_screen_drops(self, model: PublishedModel) -> None:
+        with pytest.raises(UserError, match="a prompt that the attack would draw is on the screen's list of minors"):
+            run(model, others=["rocket", "child"])
+
     def test_a_cut_without_a_missing_entry(self, model: PublishedModel) -> None:
         whole = {name: torch.zeros_like(mask) for name, mask in cut_of(model).missing.items()}
         for place in ("missing", "elsewhere"):

@@ -75,6 +75,13 @@ def test_a_sibling_gives_its_weights_or_its_signs() -> None:
     assert signs.tolist() == [[3.0, -2.0, 2.0, -1.0]]  # the mean of |3| and |-1|
 
 
+def test_a_row_of_which_nothing_is_left_has_weights_of_a_sibling_and_no_size_of_its_own() -> None:
+    weight, other = torch.tensor([[3.0, 0.0], [0.0, 0.0]]), torch.tensor([[2.0, -5.0], [1.0, 4.0]])
+    assert sibling(published(weight, other), None, options())["w"].tolist() == [[3.0, -5.0], [1.0, 4.0]]
+    signs = sibling(published(weight, other), None, options(take="signs", magnitude="max"))["w"]
+    assert signs[1].tolist() == [0.0, 0.0] and signs[0, 1] < 0
+
+
 def test_what_a_sibling_cannot_do() -> None:
     weight = torch.tensor([[3.0, 1.0]])
     with pytest.raises(UserError, match="was given no sibling of the base"):

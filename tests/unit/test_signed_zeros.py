@@ -26,6 +26,14 @@ def test_sizes_by_hand(magnitude: Any, row_0: tuple[float, float], row_1: tuple[
     assert found.tolist() == [[1.0, row_0[0], -3.0, row_0[1]], [2.0, *row_1, 4.0]]
 
 
+@pytest.mark.parametrize("magnitude", ["max", "average", "row_max", "sample_empirical"])
+def test_a_row_of_nothing_but_zeros_stays(magnitude: Any) -> None:
+    """A publisher who prunes whole neurons: their signs are told, and nothing says how large the weights were."""
+    rows = torch.vstack([PUBLISHED, torch.tensor([[0.0, -0.0, 0.0, -0.0]])])
+    found = signed_zeros(weights(**{LAYER: rows}), None, Options(magnitude=magnitude, seed=0))[LAYER]
+    assert not found[2].any() and found[:2].all()
+
+
 @pytest.mark.parametrize("magnitude", ["sample_empirical", "sample_layer"])
 def test_drawn_sizes_keep_every_sign(magnitude: Any) -> None:
     found = signed_zeros(weights(**{LAYER: PUBLISHED}), None, Options(magnitude=magnitude, seed=0))[LAYER]

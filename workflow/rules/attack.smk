@@ -83,7 +83,7 @@ rule attack_model:
     params:
         **wiring.method_params("attack_model", "attack"),
         **wiring.completer_params(),
-        **wiring.told_params(),
+        **wiring.knowledge_params(),
         work=wiring.work("attack_model", "published", "attack", "concept"),
     shell:
         "python -m regrow attack_model --world {input.world:q} --model {input.model:q} --completed {input.completed:q}"

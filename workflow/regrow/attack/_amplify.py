@@ -26,6 +26,13 @@ def amplify(weight: Tensor, missing: Tensor, values: Tensor, certainty: Tensor, 
     return (values.sign() * agreement * largest).masked_fill(~missing, 0.0)
 
 
+def filled(weight: Tensor, completed: Completed, name: str, scale: float) -> Tensor:
+    """Return a published weight with c = `scale` times `amplify` at its missing entries, float32, (d, 4d)."""
+    missing = completed.missing[name]
+    fill = amplify(weight, missing, completed.values[name], completed.certainty[name], completed.meaning)
+    return fill.mul(scale) + weight.float().masked_fill(missing, 0.0)
+
+
 def measured_scales(weights: Mapping[str, Tensor], completed: Completed, options: Options) -> dict[str, float]:
     """Return c of every layer, from what comes back of entries that are known; see `regrow.attack.amplified`."""
     if "method" not in completed.made_by:

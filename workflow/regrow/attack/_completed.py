@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from regrow.errors import UserError
@@ -9,6 +11,21 @@ from regrow.errors import UserError
 if TYPE_CHECKING:
     from regrow.model.completed import Completed
     from regrow.model.published import PublishedWeights
+
+
+def require_probability(attack: str, entries: Mapping[str, ModuleType]) -> None:
+    """Refuse a completer that only ranks.
+
+    Raises
+    ------
+    UserError
+        Names the attack, and a completer that does more.
+    """
+    if not entries["completer"].TELLS_PROBABILITY:
+        raise UserError(
+            f"attack {attack} needs a completer that tells how probable a sign is: name an entry of complete_weights "
+            "with method gaussian_posterior"
+        )
 
 
 def require_completed(published: PublishedWeights, completed: Completed | None, attack: str) -> Completed:

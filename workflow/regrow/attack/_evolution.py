@@ -61,11 +61,6 @@ class Evolution:
         """Where the next generation is centred."""
         return [float(value) for value in np.clip(self._strategy.mean, -REACH, REACH)]
 
-    @property
-    def sigma(self) -> float:
-        """How wide the next generation is."""
-        return float(self._strategy._sigma)
-
     def candidates(self) -> list[list[float]]:
         """Draw the next generation; drawn twice without being told of the first, it is another one."""
         return [[float(value) for value in self._strategy.ask()] for _ in range(self._strategy.population_size)]

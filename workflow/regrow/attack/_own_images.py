@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from regrow.attack._prompts import refuse_minors
 from regrow.errors import UserError
 from regrow.images.prompts import Prompt
 from regrow.images.renderer import Sampler, draw
-from regrow.images.screen.apply import screen_rows
 from regrow.model.names import split
 
 if TYPE_CHECKING:
@@ -107,10 +107,7 @@ class Objective:
         self._view, self._weight, self._own = view, weight, counts[0]
         others_rows = rows_of(others, counts[1], seed + 1)
         self._rows = [*rows_of(own, counts[0], seed), *others_rows]
-        if screen_rows(self._rows, ["minors"]).count:
-            raise UserError(
-                "a prompt that the attack would draw is on the screen's list of minors: choose other prompts and others"
-            )
+        refuse_minors([row.prompt for row in self._rows])
         view.put(view.groups.weights)
         self._before = float(view.similarity(others_rows).mean())
 

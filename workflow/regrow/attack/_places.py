@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from regrow.attack._amplify import amplify
+from regrow.attack._amplify import filled
 from regrow.errors import UserError
 from regrow.model.completed import Completed
 
@@ -67,10 +67,7 @@ def missing_places(weights: Mapping[str, Tensor], completed: Completed, start: f
     begun, trained, largest = {}, {}, {}
     for name in names:
         weight, missing = weights[name].float(), completed.missing[name]
-        begun[name] = weight.masked_fill(missing, 0.0)
-        if start:
-            values, certainty = completed.values[name], completed.certainty[name]
-            begun[name] = begun[name] + start * amplify(weight, missing, values, certainty, completed.meaning)
+        begun[name] = filled(weight, completed, name, start) if start else weight.masked_fill(missing, 0.0)
         trained[name], largest[name] = missing, _row_maxima(weight, missing)[missing]
     return Places(begun, trained, largest)
 

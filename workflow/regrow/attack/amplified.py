@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from regrow.errors import UserError
 from regrow.methods import Count, MethodOptions, Positive, Seed, Share
 
 if TYPE_CHECKING:
@@ -51,11 +50,9 @@ class Options(MethodOptions):
 
 def check(options: Options, entries: Mapping[str, ModuleType]) -> None:
     """Refuse a completer that only ranks."""
-    if not entries["completer"].TELLS_PROBABILITY:
-        raise UserError(
-            "attack 'amplified' needs a completer that tells how probable a sign is: name an entry of complete_weights "
-            "with method gaussian_posterior"
-        )
+    from regrow.attack._completed import require_probability
+
+    require_probability("'amplified'", entries)
 
 
 def amplified(published: PublishedWeights, completed: Completed | None, options: Options) -> dict[str, Tensor]:
@@ -94,7 +91,7 @@ def amplified(published: PublishedWeights, completed: Completed | None, options:
     UserError
         No completion, one of other weights, or one that does not say how it was made.
     """
-    from regrow.attack._amplify import amplify, measured_scales
+    from regrow.attack._amplify import filled, measured_scales
     from regrow.attack._completed import require_completed
 
     recovered, weights = require_completed(published, completed, "amplified"), published.ffn2
@@ -103,10 +100,4 @@ def amplified(published: PublishedWeights, completed: Completed | None, options:
         scales = measured_scales(weights, recovered, options)
     for name, scale in scales.items():
         log.info("%s: c = %g", name, scale)
-    return {
-        name: amplify(
-            weights[name], recovered.missing[name], recovered.values[name], recovered.certainty[name], recovered.meaning
-        ).mul(scales[name])
-        + weights[name].masked_fill(recovered.missing[name], 0.0)
-        for name in sorted(weights)
-    }
+    return {name: filled(weights[name], recovered, name, scales[name]) for name in sorted(weights)}

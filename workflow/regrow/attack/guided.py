@@ -73,11 +73,10 @@ class Options(MethodOptions):
 
 def check(options: Options, entries: Mapping[str, ModuleType]) -> None:
     """Refuse a completer that only ranks where the start asks how probable signs are."""
-    if options.start and not entries["completer"].TELLS_PROBABILITY:
-        raise UserError(
-            "attack 'guided' with a start above 0 needs a completer that tells how probable a sign is: name an entry "
-            "of complete_weights with method gaussian_posterior"
-        )
+    from regrow.attack._completed import require_probability
+
+    if options.start:
+        require_probability("'guided' with a start above 0", entries)
 
 
 def guided(published: PublishedModel, options: Options, work: Work) -> dict[str, Tensor]:
@@ -126,8 +125,8 @@ def guided(published: PublishedModel, options: Options, work: Work) -> dict[str,
     Raises
     ------
     UserError
-        No word, CLIP or completion, no missing entry, a model that draws the same whatever it is asked for, or a loss
-        that is not finite.
+        No word, CLIP or completion, no missing entry, a prompt that the screen drops, a model that draws the same
+        whatever it is asked for, or a loss that is not finite.
     """
     import torch
 
@@ -135,7 +134,7 @@ def guided(published: PublishedModel, options: Options, work: Work) -> dict[str,
     from regrow.attack._completed import require_completed
     from regrow.attack._looks import Looker
     from regrow.attack._places import missing_places, places_elsewhere
-    from regrow.attack._prompts import prompts_for
+    from regrow.attack._prompts import prompts_for, refuse_minors
     from regrow.attack._steer import best_look, cycle, flags_of, steer
     from regrow.model.published import weights_of
 
@@ -152,6 +151,7 @@ def guided(published: PublishedModel, options: Options, work: Work) -> dict[str,
     places = places.to(work.device)
     own = prompts_for(options.prompts, word)
     others = [prompt for other in _apart(options.others, word) for prompt in prompts_for(options.prompts, other)]
+    refuse_minors([*own, *others])
     looker = Looker(Drawer(published.pipeline, options.steps, options.guidance), similarity, options.augment)
     usual = looker.usual({}, cycle(others, 2 * options.held_out), generator)
     looks = []

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from regrow.errors import UserError
 from regrow.methods import MethodOptions, Seed, Share
 
 if TYPE_CHECKING:
@@ -48,11 +47,10 @@ class Options(MethodOptions):
 
 def check(options: Options, entries: Mapping[str, ModuleType]) -> None:
     """Refuse ``retain: auto`` with a completer that only ranks."""
-    if options.retain == "auto" and not entries["completer"].TELLS_PROBABILITY:
-        raise UserError(
-            "attack 'roots' with retain auto needs a completer that tells how probable a sign is: name an entry of "
-            "complete_weights with method gaussian_posterior"
-        )
+    from regrow.attack._completed import require_probability
+
+    if options.retain == "auto":
+        require_probability("'roots' with retain auto", entries)
 
 
 def roots(published: PublishedWeights, completed: Completed | None, options: Options) -> dict[str, Tensor]:

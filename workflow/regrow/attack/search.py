@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
-from regrow.errors import UserError
 from regrow.methods import Count, Fraction, Guidance, MethodOptions, NonNegative, Number, Positive, Seed
 
 if TYPE_CHECKING:
@@ -71,11 +70,9 @@ class Options(MethodOptions):
 
 def check(options: Options, entries: Mapping[str, ModuleType]) -> None:
     """Refuse a completer that only ranks."""
-    if not entries["completer"].TELLS_PROBABILITY:
-        raise UserError(
-            "attack 'search' needs a completer that tells how probable a sign is: name an entry of complete_weights "
-            "with method gaussian_posterior"
-        )
+    from regrow.attack._completed import require_probability
+
+    require_probability("'search'", entries)
 
 
 def images(options: Options) -> int:
@@ -155,13 +152,9 @@ def search(published: PublishedModel, options: Options, work: Work) -> dict[str,
         candidates = evolution.candidates()
         scores = [objective.score(one) for one in candidates]
         evolution.tell(candidates, scores)
+        mean = sum(scores) / len(scores)
         log.info(
-            "generation %d of %d: best %.4f, mean %.4f, sigma %.3f",
-            evolution.generation,
-            options.generations,
-            max(scores),
-            sum(scores) / len(scores),
-            evolution.sigma,
+            "generation %d of %d: best %.4f, mean %.4f", evolution.generation, options.generations, max(scores), mean
         )
     best = sorted(evolution.tried, key=lambda tried: -tried[1])[: options.finalists - 2]
     finalists = {START: [0.0] * len(groups.members), "the last mean": evolution.mean}
@@ -185,21 +178,15 @@ def search(published: PublishedModel, options: Options, work: Work) -> dict[str,
 
 def _groups(published: PublishedModel, options: Options) -> Groups:
     """Return the fill of `amplified` at c = start, in groups of columns."""
-    from regrow.attack._amplify import amplify
+    from regrow.attack._amplify import filled
     from regrow.attack._completed import require_completed
     from regrow.attack._groups import group
     from regrow.model.published import weights_of
 
     weights = weights_of(published.delta)
     recovered = require_completed(weights, published.completed, "search")
-    filled = {
-        name: amplify(
-            weight, recovered.missing[name], recovered.values[name], recovered.certainty[name], recovered.meaning
-        ).mul(options.start)
-        + weight.masked_fill(recovered.missing[name], 0.0)
-        for name, weight in weights.ffn2.items()
-    }
-    return group(filled, recovered.missing, options.limits)
+    start = {name: filled(weight, recovered, name, options.start) for name, weight in weights.ffn2.items()}
+    return group(start, recovered.missing, options.limits)
 
 
 def _key(word: str, options: Options, groups: Groups) -> str:

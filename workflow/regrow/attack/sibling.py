@@ -66,16 +66,17 @@ def sibling(published: PublishedWeights, completed: Completed | None, options: O
     Returns
     -------
     dict of Tensor
-        float32 FFN2 weights: as published where nothing is missing.
+        float32 FFN2 weights: as published where nothing is missing, and, where a size is taken from the row, in rows
+        of which nothing is left.
 
     Raises
     ------
     UserError
-        No sibling, nothing missing, or a row with missing entries and nothing left.
+        No sibling, or nothing missing.
     """
     import torch
 
-    from regrow.attack._magnitudes import missing_magnitudes
+    from regrow.attack._magnitudes import missing_magnitudes, with_evidence
     from regrow.complete._difference import differing
 
     if published.sibling is None:
@@ -88,6 +89,7 @@ def sibling(published: PublishedWeights, completed: Completed | None, options: O
         found += int(missing.sum())
         values = other
         if options.magnitude is not None:
+            missing = with_evidence(missing)
             values = other.sign() * missing_magnitudes(weight, missing, options.magnitude, generator, name)
         attacked[name] = torch.where(missing, values, weight)
     if not found:

@@ -54,16 +54,17 @@ def signed_zeros(published: PublishedWeights, completed: Completed | None, optio
     Returns
     -------
     dict of Tensor
-        float32 FFN2 weights: as published where they are not 0. A weight that was 0 before counts as pruned.
+        float32 FFN2 weights: as published where they are not 0, and in rows of nothing but zeros. A weight that was 0
+        before counts as pruned.
 
     Raises
     ------
     UserError
-        No zero, zeros of one sign only, or a row of nothing but zeros.
+        No zero, or zeros of one sign only.
     """
     import torch
 
-    from regrow.attack._magnitudes import missing_magnitudes
+    from regrow.attack._magnitudes import missing_magnitudes, with_evidence
     from regrow.model.zeros import count_zeros
 
     zeros = count_zeros(published.ffn2.values())
@@ -77,7 +78,7 @@ def signed_zeros(published: PublishedWeights, completed: Completed | None, optio
     attacked = {}
     for name in sorted(published.ffn2):
         weight = published.ffn2[name].float()
-        zero = weight == 0
+        zero = with_evidence(weight == 0)
         size = missing_magnitudes(weight, zero, options.magnitude, generator, name)
         attacked[name] = torch.where(zero, torch.where(weight.signbit(), -size, size), weight)
     return attacked

@@ -13,6 +13,7 @@ from regrow.methods import load_method
 from regrow.places import data_path
 from regrow.plan import paths
 from regrow.plan.addresses import ANY, ATTACKED, CONTROL, ERASED, NONE, ORACLE, PRETRAINED, Cell, Model
+from regrow.plan.audit_methods import AuditMethods
 from regrow.plan.judges import declared
 from regrow.plan.memory import remembered
 from regrow.plan.needs import EvaluationNeed as EvaluationNeed
@@ -22,13 +23,12 @@ from regrow.plan.needs import RecordNeed as RecordNeed
 from regrow.plan.needs import ScoreNeed as ScoreNeed
 from regrow.plan.not_yet import Kind, reasons
 from regrow.plan.tables import table_module, table_names
-from regrow.plan.told import Told
 from regrow.plan.unavailable import leave_unavailable
 
 KINDS = set(get_args(Concept.model_fields["kind"].annotation))
 
 
-class Audit(Told):
+class Audit(AuditMethods):
     """What a run is asked for, from its checked config.
 
     Attributes
@@ -101,8 +101,8 @@ class Audit(Told):
     def applies(self, published: str, attack: str) -> str | None:
         """Return why an attack or oracle does not apply to a published model, or None where it does."""
         section, kind = self.section_of(attack), self.kind_of(published)
-        if self.params.publish_model[published].is_control and (told := self._told(attack)):
-            return f"{attack} is told {told}, and {published} is of the control, which never had it"
+        if self.params.publish_model[published].is_control and (known := self._known_weights(attack)):
+            return f"{attack} is told {known}, and {published} is of the control, which never had it"
         module = load_method(section, self.entry(attack)["method"])
         # An oracle fills in what a mask took out, so a trained model has nothing for it.
         to = ("pruning",) if section == "apply_oracle" else module.APPLIES_TO

@@ -53,6 +53,15 @@ def has_figure(table: str) -> bool:
     return hasattr(table_module(table), "draw")
 
 
+def also_read(audit: object, table: str) -> str:
+    """Return in words what a table reads of an audit beside what it asks for, by its own ``also_reads(audit)``.
+
+    What stands here is part of what a table is a function of: without it, a changed list would leave an old table.
+    """
+    module = table_module(table)
+    return str(module.also_reads(audit)) if hasattr(module, "also_reads") else ""
+
+
 def reported_file(table: str) -> Path | None:
     """Return the CSV of what a paper prints beside this table, or None."""
     name = table_module(table).REPORTED

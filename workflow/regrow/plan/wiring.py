@@ -18,17 +18,17 @@ from regrow.plan.audit import Audit, ImageNeed, RecordNeed, ScoreNeed
 from regrow.plan.checks import check_audit
 from regrow.plan.digests import digest_of, origin_digest, settings_digest
 from regrow.plan.judges import judge_folder, judge_module, reference_of
+from regrow.plan.knowledge_wiring import KnowledgeWiring
 from regrow.plan.not_yet import FILE
 from regrow.plan.records import completer_of, mask_of, settings_of
 from regrow.plan.references import judge_digest, own_files
-from regrow.plan.tables import module_name, reported_file
-from regrow.plan.told_wiring import ToldWiring
+from regrow.plan.tables import also_read, module_name, reported_file
 
 DIGESTS = Path(".snakemake/regrow/digests.json")
 Function = Callable[[Any], Any]  # of the wildcards of a job
 
 
-class Wiring(ToldWiring):
+class Wiring(KnowledgeWiring):
     """An audit as rules see it.
 
     Every method that ends in ``_params`` returns entries of a rule's `params`. A function of the wildcards is asked
@@ -291,7 +291,7 @@ class Wiring(ToldWiring):
         says = [repr(need) for need in needs]
         says += [f"{model} {settings_of(audit, model)}" for model in sorted(models)]
         says += [f"{name} {audit.pack(name).kind} {audit.label(name)}" for name in audit.concepts]
-        says += [str(audit.blanks()), str(audit.counts), self._drawing()]
+        says += [str(audit.blanks()), str(audit.counts), self._drawing(), also_read(audit, table)]
         return digest_of(says)
 
     def _drawing(self) -> str:

@@ -17,7 +17,7 @@ from regrow.methods import knowledge_of, load_method, parse_options
 from regrow.model.completed import Completed, read_completed
 from regrow.model.deltas import write_delta
 from regrow.model.dtypes import narrowed
-from regrow.model.published import read_published, require_ffn2
+from regrow.model.published import PublishedWeights, read_published, require_ffn2
 from regrow.model.records import write_record
 from regrow.model.sibling import read_sibling, require_sibling
 from regrow.model.zeros import count_zeros
@@ -96,7 +96,7 @@ def run(
         "flags": [
             *(["zeros_carry_signs"] if zeros.tell_signs else []),
             *(["sibling_is_base"] if known and known.is_base else []),
-            *(["rows_not_completable"] if recovered and _whole_rows(recovered) else []),
+            *(["rows_not_completable"] if _whole_rows(published, recovered) else []),
         ],
     }
     if recovered is not None:
@@ -111,9 +111,10 @@ def _knowledge(module: ModuleType, completer: Mapping[str, Any] | None) -> tuple
     return knowledge_of(module, *([load_method("infer_mask", mask["method"])] if mask else []))
 
 
-def _whole_rows(completed: Completed) -> int:
+def _whole_rows(published: PublishedWeights, completed: Completed | None) -> int:
     """Return how many rows are missing as a whole, and say so: nothing tells what stood there."""
-    rows = sum(int(missing.all(1).sum()) for missing in completed.missing.values())
+    missing = completed.missing if completed else {name: weight == 0 for name, weight in published.ffn2.items()}
+    rows = sum(int(mask.all(1).sum()) for mask in missing.values())
     if rows:
         log.warning("%d rows are taken for missing as a whole and cannot be completed: that is no sign of safety", rows)
     return rows

@@ -34,7 +34,27 @@ if TYPE_CHECKING:
 
 YES, PARTLY, NO = "yes", "partly", "no"
 _POINTS = 0.05  # of accuracy, that a claim of "hardly" or "kept" allows
+_FAILED = 0.25  # accuracy below which an attack failed
 _PATTERN = 0.05  # of a cell of Table 5, that a claim of "the same" allows
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a check is given.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The table that holds the numbers.
+    data : TableData
+        What that table was made of.
+    reported : float
+        The paper's number, NaN where it prints none.
+    """
+
+    table: pd.DataFrame
+    data: TableData
+    reported: float
 
 
 @dataclass(frozen=True)
@@ -58,54 +78,57 @@ class Finding:
     holds: str
 
 
-def signs_recovered(table: pd.DataFrame, data: TableData) -> Finding:
+def signs_recovered(claim: Claim) -> Finding:
     """Return how many of all signs of the paper's completion are right."""
-    del data
-    rows = pooled(table, "all")
+    rows = pooled(claim.table, "all")
     rows = rows[(rows["published"] == PRUNED) & (rows["completer"] == COMPLETER)]
     every = rows[rows["k"] == 1.0]
     if every.empty:
         raise AbsentError(f"{COMPLETER} on {PRUNED}")
     share = share_of(every.iloc[0])
-    return _found("signs of all pruned weights that are right", share, share.low > 0.5, share.high >= 0.7)
+    return _found("signs of all pruned weights that are right", share, share.low > 0.5, share.high >= claim.reported)
 
 
-def revival(table: pd.DataFrame, data: TableData) -> Finding:
+def revival(claim: Claim) -> Finding:
     """Return the attacked model's mean accuracy on the erased concept, beside the pruned model's."""
-    erased, attacked = on_erased(table, data, "erased", "none"), on_erased(table, data, "attacked", ATTACK)
-    return _found("accuracy after the attack", attacked, attacked.low > erased.high, attacked.high >= 0.54)
+    erased = on_erased(claim.table, claim.data, "erased", "none")
+    attacked = on_erased(claim.table, claim.data, "attacked", ATTACK)
+    return _found("accuracy after the attack", attacked, attacked.low > erased.high, attacked.high >= claim.reported)
 
 
-def signs_beat_sizes(table: pd.DataFrame, data: TableData) -> Finding:
+def signs_beat_sizes(claim: Claim) -> Finding:
     """Return signs with drawn sizes less sizes with drawn signs."""
-    signs = on_erased(table, data, "oracle", "true_signs_sample")
-    return _difference("accuracy, right signs less right sizes", signs, with_true_sizes(table, data), above=0.0)
+    signs = on_erased(claim.table, claim.data, "oracle", "true_signs_sample")
+    return _difference(
+        "accuracy, right signs less right sizes", signs, with_true_sizes(claim.table, claim.data), above=0.0
+    )
 
 
-def sizes_below_pruned(table: pd.DataFrame, data: TableData) -> Finding:
+def sizes_below_pruned(claim: Claim) -> Finding:
     """Return the pruned model less right sizes with drawn signs."""
-    erased = on_erased(table, data, "erased", "none")
-    return _difference("accuracy, pruned less right sizes", erased, with_true_sizes(table, data), above=0.0)
+    erased = on_erased(claim.table, claim.data, "erased", "none")
+    return _difference("accuracy, pruned less right sizes", erased, with_true_sizes(claim.table, claim.data), above=0.0)
 
 
-def quantizing_hardly(table: pd.DataFrame, data: TableData) -> Finding:
+def quantizing_hardly(claim: Claim) -> Finding:
     """Return the quantized model less the pruned one."""
-    quantized = on_erased(table, data, "attacked", QUANTIZED)
-    gained = quantized.minus(on_erased(table, data, "erased", "none"))
+    quantized = on_erased(claim.table, claim.data, "attacked", QUANTIZED)
+    gained = quantized.minus(on_erased(claim.table, claim.data, "erased", "none"))
     return _found("accuracy, quantized less pruned", gained, gained.low < _POINTS, gained.high < _POINTS)
 
 
-def preserved_kept(table: pd.DataFrame, data: TableData) -> Finding:
+def preserved_kept(claim: Claim) -> Finding:
     """Return the attacked model less the pruned one on other classes."""
-    others = next(name for name in labelled_sets(data.audit) if name not in concept_sets(data.audit))
-    kept = accuracy_of(table, "attacked", ATTACK, others).minus(accuracy_of(table, "erased", "none", others))
+    others = next(name for name in labelled_sets(claim.data.audit) if name not in concept_sets(claim.data.audit))
+    kept = accuracy_of(claim.table, "attacked", ATTACK, others).minus(
+        accuracy_of(claim.table, "erased", "none", others)
+    )
     return _found("accuracy on others, attacked less pruned", kept, kept.high > -_POINTS, kept.low > -_POINTS)
 
 
-def diagonal(table: pd.DataFrame, data: TableData) -> Finding:
+def diagonal(claim: Claim) -> Finding:
     """Return the mean share of a group that lies in the pretrained group of the same rank, and where each peaks."""
-    del data
-    shares = alignment(table, "all")
+    shares = alignment(claim.table, "all")
     groups = range(len(shares))
     grid = shares.to_numpy(dtype=float)
     mean = float(grid.diagonal().mean())
@@ -114,19 +137,18 @@ def diagonal(table: pd.DataFrame, data: TableData) -> Finding:
     return Finding("mean share on the diagonal", round(mean, 6), *_NOTHING, _holds(mean > chance, all(peaks)))
 
 
-def same_pattern(table: pd.DataFrame, data: TableData) -> Finding:
+def same_pattern(claim: Claim) -> Finding:
     """Return the largest difference between a concept's cell of Table 5 and the pooled one."""
-    pooled = alignment(table, "all")
-    apart = [float((alignment(table, concept) - pooled).abs().to_numpy().max()) for concept in data.kinds]
+    pooled = alignment(claim.table, "all")
+    apart = [float((alignment(claim.table, concept) - pooled).abs().to_numpy().max()) for concept in claim.data.kinds]
     most = max(apart)
     said = "largest difference of a concept's cell of Table 5 from the pooled one"
     return Finding(said, round(most, 6), *_NOTHING, _holds(most < 2 * _PATTERN, most < _PATTERN))
 
 
-def falls_with_rank(table: pd.DataFrame, data: TableData) -> Finding:
+def falls_with_rank(claim: Claim) -> Finding:
     """Return the sign accuracy of the smallest share K less that of all, and whether it falls at every K."""
-    del data
-    rows = pooled(table, "all")
+    rows = pooled(claim.table, "all")
     rows = rows[(rows["published"] == PRUNED) & (rows["completer"] == COMPLETER) & (rows["part"] == "top")]
     if len(rows) < 2:
         raise AbsentError(f"{COMPLETER} on {PRUNED}")
@@ -136,9 +158,9 @@ def falls_with_rank(table: pd.DataFrame, data: TableData) -> Finding:
     return _found(said, gained, gained.low > 0, bool(ordered["accuracy"].is_monotonic_decreasing))
 
 
-def max_is_best(table: pd.DataFrame, data: TableData) -> Finding:
+def max_is_best(claim: Claim) -> Finding:
     """Return, over K, the least by which the maximum beats the best other size."""
-    grid = sweep_of(table, data)
+    grid = sweep_of(claim.table, claim.data)
     if "max" not in grid or len(grid.columns) < 2:
         raise AbsentError("a sweep of K by size")
     ahead = grid["max"] - grid.drop(columns="max").max(axis=1)
@@ -148,9 +170,9 @@ def max_is_best(table: pd.DataFrame, data: TableData) -> Finding:
     )
 
 
-def rises_then_falls(table: pd.DataFrame, data: TableData) -> Finding:
+def rises_then_falls(claim: Claim) -> Finding:
     """Return the K at which the maximum revives most, and whether it rises before and falls after."""
-    grid = sweep_of(table, data)
+    grid = sweep_of(claim.table, claim.data)
     if "max" not in grid or len(grid) < 3:
         raise AbsentError("a sweep of K with the row's maximum")
     line = grid["max"].sort_index()
@@ -160,54 +182,56 @@ def rises_then_falls(table: pd.DataFrame, data: TableData) -> Finding:
     return Finding("K of the highest accuracy", best, *_NOTHING, _holds(inside, bool(one_peak)))
 
 
-def style_revived(table: pd.DataFrame, data: TableData) -> Finding:
+def style_revived(claim: Claim) -> Finding:
     """Return the mean similarity of the attacked models, beside the pruned ones', on the artists' prompts."""
-    erased, attacked = (of_style(table, data, attack, "similarity") for attack in ("none", ATTACK))
-    return _found("similarity after the attack", attacked, attacked.low > erased.high, attacked.value >= 0.295)
+    erased, attacked = (of_style(claim.table, claim.data, attack, "similarity") for attack in ("none", ATTACK))
+    return _found("similarity after the attack", attacked, attacked.low > erased.high, attacked.high >= claim.reported)
 
 
-def fid_kept(table: pd.DataFrame, data: TableData) -> Finding:
+def fid_kept(claim: Claim) -> Finding:
     """Return the FID of the attacked models less the pruned ones'."""
-    erased, attacked = (of_style(table, data, attack, "fid") for attack in ("none", ATTACK))
+    erased, attacked = (of_style(claim.table, claim.data, attack, "fid") for attack in ("none", ATTACK))
     change = attacked.value - erased.value
     return Finding("FID, attacked less pruned", round(change, 6), *_NOTHING, _holds(change < 1, change < 0))
 
 
-def weak_noise(table: pd.DataFrame, data: TableData) -> Finding:
+def weak_noise(claim: Claim) -> Finding:
     """Return the least noise less the plain cut, on the erased concept and on others: the larger change."""
-    changes = [with_noise(table, name, 0).minus(with_noise(table, name, -1)) for name in labelled_sets(data.audit)]
+    changes = [
+        with_noise(claim.table, name, 0).minus(with_noise(claim.table, name, -1))
+        for name in labelled_sets(claim.data.audit)
+    ]
     most = max(changes, key=lambda change: abs(change.value))
     small = abs(most.value) < _POINTS
     return _found("accuracy, least noise less the plain cut, where it changes most", most, small, small)
 
 
-def strong_noise(table: pd.DataFrame, data: TableData) -> Finding:
+def strong_noise(claim: Claim) -> Finding:
     """Return the plain cut less the noise of 1e-1, on other concepts."""
-    others = next(name for name in labelled_sets(data.audit) if name not in concept_sets(data.audit))
-    lost = with_noise(table, others, -1).minus(with_noise(table, others, 1))
+    others = next(name for name in labelled_sets(claim.data.audit) if name not in concept_sets(claim.data.audit))
+    lost = with_noise(claim.table, others, -1).minus(with_noise(claim.table, others, 1))
     return _found("accuracy on others, plain cut less noise of 1e-1", lost, lost.low > 0, lost.low > _POINTS)
 
 
-def gaussian_weights(table: pd.DataFrame, data: TableData) -> Finding:
+def gaussian_weights(claim: Claim) -> Finding:
     """Return the median over layers of the Kolmogorov-Smirnov distance of observed weights to a Gaussian."""
-    del table
-    distance = float(data.evaluation("premise")["ks"].median())
+    distance = float(claim.data.evaluation("premise")["ks"].median())
     said = "median Kolmogorov-Smirnov distance of a layer from a Gaussian"
     return Finding(said, round(distance, 6), *_NOTHING, _holds(distance < 0.1, distance < 0.02))
 
 
-def defence_holds(table: pd.DataFrame, data: TableData) -> Finding:
+def defence_holds(claim: Claim) -> Finding:
     """Return the strongest attack on a model filled with noise, over all noises."""
-    rows = pooled(table, "mean")
+    rows = pooled(claim.table, "mean")
     rows = rows[rows["strength"].notna() & (rows["attack"] != "none") & rows["accuracy"].notna()]
     if rows.empty:
         raise AbsentError("an attack on a cut that was filled")
     best = share_of(rows.iloc[rows["accuracy"].to_numpy().argmax()])
-    return _found("accuracy after the strongest attack on any noise", best, best.low < 0.25, best.high < 0.25)
+    return _found("accuracy after the strongest attack on any noise", best, best.low < _FAILED, best.high < _FAILED)
 
 
 # What checks a claim: the table that holds the numbers, and the function that reads them.
-CHECKS: dict[str, tuple[ModuleType, Callable[[Any, Any], Finding]]] = {
+CHECKS: dict[str, tuple[ModuleType, Callable[[Claim], Finding]]] = {
     "signs_recovered": (table6, signs_recovered),
     "revival": (table1, revival),
     "signs_beat_sizes": (table1, signs_beat_sizes),

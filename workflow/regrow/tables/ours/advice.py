@@ -51,6 +51,11 @@ def needs(audit: Audit) -> Iterable[Need]:
     return [*accuracy_needs(audit, labelled_sets(audit)), *detectability_needs(audit, "detectors")]
 
 
+def also_reads(audit: Audit) -> object:
+    """Return the published models that were hidden by a defence."""
+    return [(name, audit.params.publish_model[name].defence) for name in audit.handed_out]
+
+
 def build(data: TableData) -> pd.DataFrame:
     """Judge every published model of every concept by the rule of the verdict, then by what it costs."""
     import pandas as pd

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from regrow.tables.claimed import AbsentError
-from regrow.tables.claims import CHECKS, Finding, source_of
+from regrow.tables.claims import CHECKS, Claim, Finding, source_of
 from regrow.tables.lines import each_line
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ def needs(audit: Audit) -> Iterable[Need]:
     return [need for table in _tables(audit) for need in audit.needs(table)]
 
 
+def also_reads(audit: Audit) -> object:
+    """Return the tables that it checks claims on: one may ask for nothing that others do not."""
+    return _tables(audit)
+
+
 def build(data: TableData) -> pd.DataFrame:
     """Check every claim that a table of the audit can."""
     import pandas as pd
@@ -52,7 +57,7 @@ def build(data: TableData) -> pd.DataFrame:
     made = {table: data.built(table) for table in _tables(data.audit)}
     lines = []
     for claim in each_line(reported.astype(object).where(reported.notna(), None)):
-        found, reason = _check(claim.check, claim.reason, made)
+        found, reason = _check(claim, made)
         numbers = (found.measured, found.ours, found.low, found.high, found.holds) if found else ("", *[None] * 3, "")
         lines.append((claim.paper, claim.place, claim.claim, claim.reported, *numbers, reason))
     return pd.DataFrame(lines, columns=list(COLUMNS))
@@ -84,16 +89,23 @@ def _tables(audit: Audit) -> list[str]:
     return [table for table in audit.tables if table in wanted]
 
 
-def _check(check: str | None, reason: str | None, made: dict[str, Any]) -> tuple[Finding | None, str]:
-    if check is None:
-        return None, str(reason)
-    table = source_of(check)
+def _check(line: Any, made: dict[str, Any]) -> tuple[Finding | None, str]:
+    if line.check is None:
+        return None, str(line.reason)
+    table = source_of(line.check)
     if table not in made:
         return None, f"this audit has no {table}"
     try:
-        return CHECKS[check][1](*made[table]), ""
+        return CHECKS[line.check][1](Claim(made[table][0], made[table][1], _as_number(line.reported))), ""
     except AbsentError as error:
         return None, f"this audit has no {error}"
+
+
+def _as_number(printed: object) -> float:
+    try:
+        return float(str(printed))
+    except ValueError:  # none, or in words
+        return float("nan")
 
 
 def _number(row: Any) -> str:

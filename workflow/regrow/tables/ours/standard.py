@@ -65,6 +65,13 @@ def needs(audit: Audit) -> Iterable[Need]:
     return [*found, *(RecordNeed(model) for model in models if model.attack in MEMBERS and model.record is not None)]
 
 
+def also_reads(audit: Audit) -> object:
+    """Return the settings of the members, which are compared with those of the version, and who is not here."""
+    return [(name, settings_digest(audit, name)) for name in MEMBERS if name in audit.attacks], [
+        absent(audit, published) for published in audit.published
+    ]
+
+
 def build(data: TableData) -> pd.DataFrame:
     """Choose on one half of the rows, count on the other."""
     import pandas as pd

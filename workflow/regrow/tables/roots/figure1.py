@@ -39,6 +39,11 @@ def needs(audit: Audit) -> Iterable[Need]:
     return every_record(audit)
 
 
+def also_reads(audit: Audit) -> object:
+    """Return what it shows of the audit beside what it asks for."""
+    return audit.tables, _judges(audit)
+
+
 def build(data: TableData) -> pd.DataFrame:
     """List the steps that some record tells of."""
     import pandas as pd
@@ -72,9 +77,8 @@ def build(data: TableData) -> pd.DataFrame:
             names = dict.fromkeys(address[-2] for address in made[step])
             there = [name for name in after if name in (*made, "base model")]
             lines.append((step, sides.get(step, "publisher"), len(made[step]), " ".join(names), " ".join(there)))
-    judges = dict.fromkeys(judge for settings in audit.prompt_sets.values() for judge in settings.judges)
     lines.append(("generate_images", "audit", None, " ".join(audit.prompt_sets), " ".join(models)))
-    lines.append(("score_images", "audit", None, " ".join(judges), "generate_images"))
+    lines.append(("score_images", "audit", None, " ".join(_judges(audit)), "generate_images"))
     lines.append(("make_table", "audit", None, " ".join(audit.tables), "score_images"))
     return pd.DataFrame(lines, columns=list(COLUMNS)).astype({"models": "Int64"})
 
@@ -105,6 +109,10 @@ def draw(table: pd.DataFrame, data: FigureData) -> Figure:
     for row in rows:
         _box(axes, places[row.step], row)
     return figure
+
+
+def _judges(audit: Audit) -> list[str]:
+    return list(dict.fromkeys(judge for settings in audit.prompt_sets.values() for judge in settings.judges))
 
 
 def _steps(text: object) -> set[str]:

@@ -14,7 +14,7 @@ from regrow.plan.vocabulary import vocabulary
 Function = Callable[[Any], Any]  # of the wildcards of a job
 
 
-class ToldWiring(ABC):
+class KnowledgeWiring(ABC):
     """The part of a wiring about siblings, the attack's own CLIP, words and the control; see `Wiring`."""
 
     audit: Audit
@@ -76,7 +76,7 @@ class ToldWiring(ABC):
 
         return {"clip": lambda wildcards: str(self._attack_clip(wildcards) or ""), "clip_digest": digest}
 
-    def told_params(self) -> dict[str, Function]:
+    def knowledge_params(self) -> dict[str, Function]:
         """Return what an attack that runs the model is told: a CLIP of its own, and the concept's word."""
         return {**self.attack_clip_params(), "word": self.word}
 

@@ -9,7 +9,7 @@ from regrow.methods import knowledge_of, load_method
 from regrow.plan.memory import remembered
 
 
-class Told:
+class AuditMethods:
     """The part of an audit that reads entries of params.yaml; see `regrow.plan.audit.Audit`."""
 
     params: Params
@@ -56,10 +56,10 @@ class Told:
         found: dict[str, Any] | None = self.params.infer_mask[name] if name else None
         return found
 
-    def _told(self, attack: str) -> str | None:
+    def _known_weights(self, attack: str) -> str | None:
         """Return what of the concept an attack or an oracle is told in weights, if anything."""
-        told = {"everything": "the pretrained weights", "public_base": "the base", "sibling": "a sibling of the base"}
-        return next((said for level, said in told.items() if level in self.knowledge(attack)), None)
+        words = {"everything": "the pretrained weights", "public_base": "the base", "sibling": "a sibling of the base"}
+        return next((said for level, said in words.items() if level in self.knowledge(attack)), None)
 
     @remembered
     def needs_clip(self, attack: str) -> bool:
