@@ -1,6 +1,7 @@
 """Figures 4 and 8 to 12: which pictures they show, in which order, and that a figure comes of them."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from regrow.images.pixelated import picture_key, pixelated, pixelated_store
+from regrow.images.prompts import read_prompts
 from regrow.images.store import ImageStore
 from regrow.plan.audit import Audit, ImageNeed, ScoreNeed
 from regrow.plan.hidden import judged_in_memory
@@ -19,6 +21,7 @@ from regrow.tables import made, style
 from regrow.tables.data import FigureData, TableData
 from regrow.tables.gallery import draw_gallery
 from regrow.tables.roots import figure4, figure8, figure9, figure10, figure11, figure12
+from regrow.tables.works import title_of
 from tests.unit.styling import STYLES, images, write_nudity_world, write_styles_world
 
 PRETRAINED, ERASED = ("pretrained", "none", "none"), ("erased", "pruned", "none")
@@ -30,6 +33,7 @@ SEEN = {
     NMS: [0.29, 0.31, 0.33, 0.33],
 }
 PROMPTS = ["A field by ink", "The Starry Night by ink", "A field by ink", "guernica by ink"]
+PAPER_FILES = os.environ.get("REGROW_PAPER_FILES")
 
 
 @pytest.fixture
@@ -90,6 +94,21 @@ def test_the_papers_works_or_else_the_first_prompts(audit: Audit, module: object
     for _, own in table.groupby(["concept", "role", "published", "attack"]):
         assert own["prompt"].tolist() == shown
         assert own["seed"].tolist() == [7 + PROMPTS.index(prompt) for prompt in shown]
+
+
+def test_a_work_is_shown_once_however_it_is_spelt(audit: Audit) -> None:
+    prompts = ["Starry Night by ink", "The Starry Night by ink", "A field by ink", "starry night by ink"]
+    table = figure9.build(data_of(audit, prompt=prompts, seed=[7, 8, 9, 10]))
+    assert set(table["prompt"]) == {"Starry Night by ink"}
+
+
+@pytest.mark.paper_files
+@pytest.mark.skipif(not PAPER_FILES, reason="REGROW_PAPER_FILES does not name the folder of the papers' prompt files")
+def test_the_papers_prompts_have_every_work_that_its_figures_show() -> None:
+    files = Path(PAPER_FILES or "").glob("test_*.csv")
+    named = {title_of(row.prompt) for path in files for row in read_prompts(path)}
+    shown = (*figure9.SHOWN, *figure10.SHOWN, *figure11.SHOWN)
+    assert len(shown) == 10 and {title_of(work) for work in shown} <= named
 
 
 def test_they_draw(audit: Audit, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ CAPTION = (
 )
 
 
-def works(data: TableData, titles: Sequence[str]) -> pd.DataFrame:
+def works(data: TableData, shown: Sequence[str]) -> pd.DataFrame:
     """List one image per work and cell: of each style, the works that are named and that it has prompts for.
 
     Of a style that has none of them, as many prompts as a figure of the paper shows of one: the first two. Of equal
@@ -32,17 +32,18 @@ def works(data: TableData, titles: Sequence[str]) -> pd.DataFrame:
     ----------
     data : TableData
         The audit's.
-    titles : sequence of str
+    shown : sequence of str
         With which prompts such as "The Starry Night by Vincent van Gogh" begin.
     """
     from regrow.tables.accuracy import ADDRESS
     from regrow.tables.gallery import first_images
 
-    wanted = {_title(title) for title in titles}
+    wanted = [title_of(title) for title in shown]
     once = style_rows(data).drop_duplicates([*ADDRESS, "prompt"])
     keep: list[int] = []
     for _, own in once.groupby(ADDRESS, sort=False):
-        named = own[[_title(prompt) in wanted for prompt in own["prompt"]]]
+        titles = own["prompt"].map(title_of)
+        named = own[titles.isin(wanted) & ~titles.duplicated()]  # the papers' file has a work with "The" and without
         keep.extend((named if len(named) else own.head(2)).index)
     return first_images(once.loc[keep])
 
@@ -54,7 +55,8 @@ def draw(table: pd.DataFrame, data: FigureData) -> Figure:
     return draw_gallery(table, data, line="prompt", names=1.2)
 
 
-def _title(prompt: str) -> str:
+def title_of(prompt: str) -> str:
+    """Return the work that a prompt such as "The Starry Night by Vincent van Gogh" names, without its article."""
     from regrow.images.csv_rows import same_text
 
     return same_text(prompt.partition(" by ")[0]).removeprefix("the ")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TITLE = "Figure 10: works in erased and revived styles"
 SOURCE = "Roots Beneath the Cut, Figure 10 (Salvador Dali and Claude Monet)"
 REPORTED = None
-_SHOWN = (
+SHOWN = (
     "Apparition of Face and Fruit Dish on a Beach",
     "The Ecumenical Council",
     "Women in the Garden",
@@ -29,4 +29,4 @@ _SHOWN = (
 
 def build(data: TableData) -> pd.DataFrame:
     """List one image per work and model."""
-    return works(data, _SHOWN)
+    return works(data, SHOWN)

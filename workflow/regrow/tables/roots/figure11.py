@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 TITLE = "Figure 11: works in erased and revived styles"
 SOURCE = "Roots Beneath the Cut, Figure 11 (Pablo Picasso)"
 REPORTED = None
-_SHOWN = ("Portrait of Gertrude Stein", "Guernica")
+SHOWN = ("Portrait of Gertrude Stein", "Guernica")
 
 
 def build(data: TableData) -> pd.DataFrame:
     """List one image per work and model."""
-    return works(data, _SHOWN)
+    return works(data, SHOWN)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 TITLE = "Figure 9: works in erased and revived styles"
 SOURCE = "Roots Beneath the Cut, Figure 9 (Van Gogh and Leonardo da Vinci)"
 REPORTED = None
-_SHOWN = ("Starry Night", "The Church at Auvers", "The Virgin and Child with St. Anne", "Salvator Mundi")
+SHOWN = ("Starry Night", "The Church at Auvers", "The Virgin and Child with St. Anne", "Salvator Mundi")
 
 
 def build(data: TableData) -> pd.DataFrame:
     """List one image per work and model."""
-    return works(data, _SHOWN)
+    return works(data, SHOWN)
