@@ -66,6 +66,27 @@ def data(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize(
+    ("attacked", "ours", "holds"),
+    [((0.7, 0.6), 0.4, "yes"), ((0.7, 0.4), 0.2, "partly"), ((0.7, 0.25), 0.05, "no")],
+)
+def test_the_mask_that_gains_least(
+    monkeypatch: pytest.MonkeyPatch, attacked: tuple[float, float], ours: float, holds: str
+) -> None:
+    table = frame(
+        concept=["mean"] * 4,
+        mask_source=["salun", "salun", "scissorhands", "scissorhands"],
+        attack=["none", "roots_max"] * 2,
+        accuracy=[0.2, attacked[0], 0.2, attacked[1]],
+        prompt_set=["erased"] * 4,
+    )
+    table = table.assign(low=table["accuracy"] - 0.05, high=table["accuracy"] + 0.05)
+    found = claims.other_masks(claims.Claim(table, data(monkeypatch), 0.45))
+    assert (found.ours, found.holds) == (pytest.approx(ours), holds)
+    with pytest.raises(claimed.AbsentError, match="mask of scissorhands"):
+        claims.other_masks(claims.Claim(table[:2], data(monkeypatch), 0.45))
+
+
+@pytest.mark.parametrize(
     ("line", "best", "holds"),
     [
         ([0.1, 0.3, 0.6, 0.4], 0.6, "yes"),

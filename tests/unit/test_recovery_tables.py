@@ -1,6 +1,7 @@
 """Tables 5 and 6 and those of our own on weights, by hand."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -138,6 +139,28 @@ def test_pooled_bins_and_calibration_error_by_hand() -> None:
     # 24 of 40 by Wilson
     limits = (whole["accuracy_low"].iloc[0], whole["accuracy_high"].iloc[0])
     assert limits == pytest.approx((0.445999, 0.736534), abs=1e-4)
+
+
+def test_the_surest_signs_of_each_completer_by_hand(audit: Audit) -> None:
+    table = build(audit, "ours/completion")
+    # Bins of 50 signs a concept of size 1 and 100 of size 2: the surer one has 40 of 50 right, the other 30.
+    assert table[["family", "layer", "completer", "k", "n", "accuracy"]].values.tolist() == [
+        [audit.world_name, "all", "nuclear", 0.5, 150, 0.8],
+        [audit.world_name, "all", "nuclear", 1.0, 300, 0.7],
+    ]
+
+
+def test_completers_on_several_published_models_and_kinds_are_told_apart() -> None:
+    rows = [{**bins("key", 1, 0.6, 30, 15), "published": published} for published in ("pruned", "filled")]
+    rows += [{**row, "concept": "van-gogh"} for row in rows]
+    data = SimpleNamespace(
+        evaluation=lambda name: pd.DataFrame(rows),
+        kinds={"key": "object", "van-gogh": "style"},
+        level=0.95,
+        audit=SimpleNamespace(world_name="toy"),
+    )
+    families = table_module("ours/completion").build(data)["family"].tolist()
+    assert families == [f"toy, {model}, {kind}" for model in ("pruned", "filled") for kind in ("object", "style")]
 
 
 def test_an_order_has_no_calibration_error() -> None:

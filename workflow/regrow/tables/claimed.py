@@ -96,6 +96,16 @@ def of_style(table: pd.DataFrame, data: TableData, attack: str, number: str) -> 
     return Interval(float(row[number]), float(row[f"{number}_low"]), float(row[f"{number}_high"]))
 
 
+def with_mask(table: pd.DataFrame, data: TableData, mask: str, attack: str) -> Interval:
+    """Return the mean accuracy on the erased concept of an attack on what an eraser's mask cut, of Table 4."""
+    rows = pooled(table, "mean")
+    rows = rows[(rows["mask_source"] == mask) & (rows["attack"] == attack) & rows["accuracy"].notna()]
+    rows = rows[rows["prompt_set"] == concept_sets(data.audit)[0]]
+    if rows.empty:
+        raise AbsentError(f"{attack} on the mask of {mask}" if attack != "none" else f"mask of {mask}")
+    return share_of(rows.iloc[0])
+
+
 def with_noise(table: pd.DataFrame, prompt_set: str, size: int) -> Interval:
     """Return the accuracy of the plain cut (-1), of the least noise (0), or of the noise of 1e-1 (1)."""
     rows = pooled(table, "mean")

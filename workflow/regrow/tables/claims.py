@@ -21,10 +21,11 @@ from regrow.tables.claimed import (
     pooled,
     share_of,
     sweep_of,
+    with_mask,
     with_noise,
     with_true_sizes,
 )
-from regrow.tables.roots import figure6, figure7, table1, table2, table3, table5, table6, table12
+from regrow.tables.roots import figure6, figure7, table1, table2, table3, table4, table5, table6, table12
 from regrow.tables.selection import concept_sets, labelled_sets
 
 if TYPE_CHECKING:
@@ -195,6 +196,17 @@ def fid_kept(claim: Claim) -> Finding:
     return Finding("FID, attacked less pruned", round(change, 6), *_NOTHING, _holds(change < 1, change < 0))
 
 
+def other_masks(claim: Claim) -> Finding:
+    """Return the attacked model less the pruned one, of the mask (SalUn's or Scissorhands') that gains least."""
+    gains = [
+        with_mask(claim.table, claim.data, mask, ATTACK).minus(with_mask(claim.table, claim.data, mask, "none"))
+        for mask in ("salun", "scissorhands")
+    ]
+    least = min(gains, key=lambda gain: gain.value)
+    said = "accuracy, attacked less pruned, of the mask that gains least"
+    return _found(said, least, least.low > 0, least.high >= claim.reported)
+
+
 def weak_noise(claim: Claim) -> Finding:
     """Return the least noise less the plain cut, on the erased concept and on others: the larger change."""
     changes = [
@@ -245,6 +257,7 @@ CHECKS: dict[str, tuple[ModuleType, Callable[[Claim], Finding]]] = {
     "rises_then_falls": (table3, rises_then_falls),
     "style_revived": (table2, style_revived),
     "fid_kept": (table2, fid_kept),
+    "other_masks": (table4, other_masks),
     "weak_noise": (figure6, weak_noise),
     "strong_noise": (figure6, strong_noise),
     "gaussian_weights": (figure7, gaussian_weights),
