@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 TITLE = "Completers side by side"
 CAPTION = (
-    "Signs that are right among those of which each completer is surest, all concepts pooled. Table 6 ranks by the size "
-    "of the recovered weight, as the paper does; here every completer ranks by its own certainty. Reads the base "
+    "Signs that are right among those of which each completer is surest, all concepts pooled. Table 6 ranks by the "
+    "size of the recovered weight, as the paper does; here every completer ranks by its own certainty. Reads the base "
     "model, which no attacker has."
 )
 SOURCE = None
 REPORTED = None
 COLUMNS = {
-    "family": "whose weights: the audit's world; several published models or kinds of concepts are told apart behind it",
+    "family": "whose weights: the audit's world, then the published model and the kind where there are several",
     "layer": "the weight matrix; 'all': the layers together",
     "completer": "the completer",
     "k": "share K of the guessed signs, the surest first",
