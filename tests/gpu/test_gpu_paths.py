@@ -1,6 +1,7 @@
 """The paths of a GPU, without one: erase, complete, attack, draw and judge mix no devices and read little of it."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,13 +19,22 @@ from regrow.judges import load_judge
 from regrow.methods import load_method, parse_options
 from regrow.model.completed import Completed
 from regrow.model.deltas import Delta, Swapper
+from regrow.model.masks import Erased
 from regrow.model.names import is_ffn2
 from regrow.work import Work
 from tests.gpu.pretended import CUDA, PretendedGpu, pretended_gpu, to_gpu
 from tests.tiny.make_world import make_world
 from tests.tiny.pipeline import tiny_pipeline
 from tests.unit.erasing import COMPLETERS, CONCEPTPRUNE, weights
+from tests.unit.saliency import CHURCH
+from tests.unit.saliency import OPTIONS as SALIENCY
 
+MASKS: dict[str, dict[str, Any]] = {
+    "zeros": {},
+    "smallest": {"share": 0.1, "scope": "model"},
+    "mixture": {"probability": 0.5},
+    "outlier": {"share": 0.1},
+}
 ROWS = [Prompt(case, f"a {word}", case, word) for case, word in enumerate(("church", "rocket", "cat"))]
 LAYER = "unet.mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight"
 
@@ -83,6 +93,48 @@ def test_a_concept_is_erased(precision: str) -> None:
         masks = eraser.conceptprune(pipeline_on_gpu(), concept, options, Work(Path("unused"), "cuda"))
     assert len(masks) == 16
     assert {(mask.device.type, mask.dtype) for mask in masks.values()} == {("cpu", torch.bool)}
+
+
+@pytest.mark.parametrize("eraser", ["salun", "scissorhands"])
+def test_a_concept_is_erased_by_its_gradient(eraser: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # PyTorch's own engine asks the driver for the device on the way back.
+    monkeypatch.setattr(torch.autograd, "grad", lambda loss, weights: [torch.empty_like(one) for one in weights])
+    options = parse_options("erase", eraser, {**SALIENCY, "images": 2, "passes": 1, "steps": 1})
+    with pretended_gpu() as gpu:
+        masks = getattr(load_method("erase", eraser), eraser)(
+            pipeline_on_gpu(), CHURCH, options, Work(Path("unused"), "cuda")
+        )
+    assert len(masks) == 16
+    assert {(mask.device.type, mask.dtype) for mask in masks.values()} == {("cpu", torch.bool)}
+    every = sum(mask.numel() for mask in masks.values())
+    assert sum(entries for kind, entries in gpu.read if entries > 1) == every, "of the gradients it reads masks alone"
+
+
+def test_a_cut_is_filled_with_noise_that_is_not_heard() -> None:
+    options = {"size": 1.0, "ridge": 0.1, "structured": True, "steps": 1, "guidance": 3.0, "batch": 2}
+    with pretended_gpu():
+        pipeline = pipeline_on_gpu()
+        side = SimpleNamespace(concept=CHURCH, device="cuda", seed=0, pipeline=lambda: pipeline)
+        width = pipeline.unet.get_parameter(LAYER.removeprefix("unet.")).shape
+        mask = torch.rand(width) < 0.1
+        cut = Erased({LAYER: torch.randn(width).masked_fill(mask, 0.0).half()}, {LAYER: mask}, "base", {})
+        filled = load_method("defend", "silent_noise").silent_noise(
+            cut, side, parse_options("defend", "silent_noise", options)
+        )
+    assert filled[LAYER].device.type == "cpu" and bool(filled[LAYER][mask].ne(0).all())
+
+
+@pytest.mark.parametrize("method", sorted(MASKS))
+def test_what_was_pruned_is_told_and_completed(method: str) -> None:
+    infer, options = load_method("infer", method), parse_options("infer", method, MASKS[method])
+    completer = parse_options("complete", "gaussian_posterior", {**COMPLETERS["gaussian_posterior"], "max_steps": 2})
+    with pretended_gpu() as gpu:
+        published = {LAYER: torch.randn(24, 96).masked_fill(torch.rand(24, 96) < 0.1, 0.0).half()}
+        mask = getattr(infer, method)(published, options)[LAYER]
+        assert gpu.read == [], "it needs no GPU"
+        assert (mask.device.type, mask.dtype) == ("cpu", torch.bool) and 0 < int(mask.sum()) < mask.numel()
+        done = complete_matrix(published[LAYER], mask, "gaussian_posterior", completer, device="cuda")
+        assert done.values.device.type == "cpu"
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])

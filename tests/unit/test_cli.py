@@ -1,6 +1,7 @@
 """The command line: flags of stages from their signatures, tools, and how failures are told."""
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,23 @@ def test_what_a_rule_does_not_have_is_none_or_empty(called):
     null = [word if word != '{"name": "nuclear"}' else "null" for word in WORDS]
     assert cli.run(["attack_weights", "--completed", "", *null[1:]]) == 0
     assert called[1]["completer"] is None
+
+
+@pytest.mark.parametrize(
+    ("stage", "job", "own", "offline"),
+    [
+        ("attack_weights", "7", None, "1"),
+        ("attack_weights", "7", "0", "0"),
+        ("attack_weights", None, None, None),
+        ("fetch_world", "7", None, None),
+    ],
+)
+def test_a_compute_node_asks_no_hub_but_to_fetch(called, monkeypatch, stage, job, own, offline):
+    told = {"SLURM_JOB_ID": job, "HF_HUB_OFFLINE": own}
+    rest = {name: value for name, value in os.environ.items() if name not in told}
+    monkeypatch.setattr(os, "environ", rest | {name: value for name, value in told.items() if value is not None})
+    assert cli.run([stage, *WORDS[1:]]) == 0 and called
+    assert os.environ.get("HF_HUB_OFFLINE") == offline
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from regrow.plan.finished import log_of
 from regrow.plan.preview import before_a_run, preview
 from regrow.plan.prices import ON_DEVICE, Prices, Seconds
 from regrow.plan.products import products_of
+from regrow.plan.rates import read_rates
 from tests.unit.planning import AUDIT, ROOT, WORLD, edit, plan, write_planning_world, write_prompts, write_yaml
 from tests.unit.searching import SEARCH
 
@@ -272,6 +273,17 @@ class TestStableDiffusion:
         found = cost(audit, Prices(audit))
         assert found.images * 0.7 < found.seconds.gpu < found.images * 0.8
         assert found.images * 405e-6 < found.gigabytes < found.images * 700e-6
+
+    @pytest.mark.parametrize("world", ["sd15", "sd14", "sd21_base", "sd21"])
+    @pytest.mark.parametrize("eraser", ["salun", "scissorhands"])
+    def test_an_eraser_that_draws_costs_more_than_its_images(self, audit, eraser, world):
+        entry, rates = audit.params.erase_concept[eraser], read_rates(world)
+        for device, seconds in rates.image.seconds.items():
+            drawn = entry["images"] * entry["steps"] * seconds["float32"] / rates.image.steps
+            assert drawn < rates.job_seconds[f"erase_concept.{eraser}"][device] < 2 * drawn, device
+        if world == "sd15":
+            output = Path(f"results/sd15/erase_concept/{eraser}/church/erased.safetensors")
+            assert Prices(audit).jobs([output]).gpu == rates.job_seconds[f"erase_concept.{eraser}"]["cuda"]
 
     @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is read from /proc, which Linux has")
     def test_planned_in_seconds_in_little_memory_with_few_jobs(self, audit):

@@ -104,7 +104,7 @@ def test_a_flipped_byte_comes_through_and_is_for_the_digest_to_find(hub: Hub, fi
             r"answers 401, it has no unet/config.json of ada/model: check the name .* set HF_TOKEN",
         ),
         ((404, "RepoNotFound"), r"answers 404, it has no .*which may have moved"),
-        ((403, "GatedRepo"), r"only to who accepts its conditions: accept them in a browser, then set HF_TOKEN"),
+        ((403, "GatedRepo"), r"only to those who accept its conditions: accept them in a browser, then set HF_TOKEN"),
         ((403, ""), r"answers 403, it does not give .*: set HF_TOKEN to one that may read it"),
         ((451, ""), r"answers 451 for .*: correct the address"),
         ((503, ""), r"answers 503 for .*: run the same command again later"),

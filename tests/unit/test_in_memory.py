@@ -10,6 +10,7 @@ import pytest
 from regrow.errors import UserError
 from regrow.plan.audit import Audit
 from regrow.plan.in_memory import InMemoryWiring
+from regrow.plan.preview import preview
 from regrow.plan.wiring import Wiring
 from tests.unit.planning import AUDIT, WORLD, edit, plan, write_yaml
 from tests.unit.styling import write_nudity_world
@@ -48,6 +49,13 @@ def test_all_judges_at_once_and_a_later_one_draws_again(audit: Audit) -> None:
     assert wired().params()["protocols"](ASKED) != before["protocols"]
     edit(WORLD, prompt_sets__asked__judges=["old"])
     assert wired().params()["judges"](ASKED) != before["judges"]
+
+
+def test_the_plan_says_that_a_later_detector_draws_again(audit: Audit) -> None:
+    said = "Judged in memory and not kept: asked. A detector that is added later draws them again."
+    assert said in preview().splitlines()
+    edit(WORLD, keep_images=["asked"])
+    assert "Judged in memory" not in preview()
 
 
 def refuse(sentence: str) -> None:

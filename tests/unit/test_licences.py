@@ -7,6 +7,7 @@ import pytest
 
 from regrow.config.files import WorldFile
 from regrow.config.reader import read_yaml
+from regrow.plan.judges import classifier_beside
 from regrow.report.licences import CODE, NAMED, licence_lines
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,10 @@ def test_everything_that_a_world_uses_has_a_licence(name: str) -> None:
         assert NAMED.get(part, f"the judge '{part}'") in lines
     for prompts in file.fetch_prompts:
         assert f"the prompts '{prompts}'" in lines
+    for judge, folder in file.judges.items():
+        own = [path for path in (ROOT / folder).glob("*") if path.name != "judge.yaml"]
+        own += [] if classifier_beside(file, judge) is None else ["the classifier's"]
+        assert own or f"the judge '{judge}'" in lines, "its weights come from elsewhere"
 
 
 def test_a_report_lists_the_prompts_that_its_audit_counts() -> None:
@@ -45,6 +50,13 @@ def test_a_report_lists_the_prompts_that_its_audit_counts() -> None:
     others = set(file.fetch_prompts) - {"imagenette"}
     assert {what for what, _, _ in whole} - {what for what, _, _ in own} == {f"the prompts '{name}'" for name in others}
     assert own[0] == CODE
+
+
+@pytest.mark.parametrize("name", ["nudenet_342", "nudenet_342_corrected"])
+def test_a_judge_of_a_package_names_the_version_that_it_runs(name: str) -> None:
+    settings = read_yaml(ROOT / f"data/sd15/judges/{name}/judge.yaml")
+    line = (f"the judge '{name}'", f"the package nudenet=={settings['version']}", settings["licence"])
+    assert line in licence_lines(world("sd15"))
 
 
 def test_the_code_is_under_the_licence_that_lies_beside_it() -> None:

@@ -10,6 +10,8 @@ import torch
 from regrow.arithmetic import full_float32
 from regrow.completion import complete_matrix
 from regrow.concepts import Concept, Find
+from regrow.config.layers import resolve
+from regrow.config.reader import read_yaml
 from regrow.dependencies import PACKAGE, stages
 from regrow.erase import _skill
 from regrow.erase import conceptprune as eraser
@@ -75,6 +77,15 @@ def test_an_eraser_gets_the_model_in_its_precision(
     erase(erased_world, tmp_path, precision=precision)
     assert dtypes == [dtype]
     assert set(sums) == {torch.float16 if precision == "float16" else torch.float32}
+
+
+@pytest.mark.parametrize("audit", ["demo", "sd15"])
+def test_an_audit_can_list_the_released_codes_arithmetic_beside_ours(audit: str) -> None:
+    file = ROOT / "params.yaml"
+    params = resolve({**read_yaml(file), "audit": audit}, [file]).params
+    ours, released = (params.erase_concept[params.publish_model[name].eraser] for name in ("pruned", "pruned_float16"))
+    assert released["precision"] == "float16" != ours["precision"]
+    assert {**released, "precision": ours["precision"]} == ours, "they differ in nothing else"
 
 
 def test_precisions_agree_but_for_ties() -> None:

@@ -1,5 +1,6 @@
 """What jobs ask a scheduler for: by the size of the model, its dtype, the rows, and more at each attempt."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,14 +10,25 @@ import pytest
 
 from regrow.plan.jobs import jobs_of
 from regrow.plan.rates import ImageRate, WorldRates
-from regrow.plan.resources import COPIES, LIBRARIES_MB, UNFETCHED_MB, UNKNOWN_MINUTES, JobResources
-from tests.unit.planning import PARAMS, WORLD, edit, plan, write_planning_world
+from regrow.plan.resources import (
+    COPIES,
+    JUDGING,
+    LIBRARIES_MB,
+    SET_MB,
+    UNFETCHED_JUDGE_MB,
+    UNFETCHED_MB,
+    UNKNOWN_MINUTES,
+    JobResources,
+)
+from tests.unit.planning import PARAMS, ROOT, WORLD, edit, plan, write_planning_world
 
 WILDCARDS = SimpleNamespace(eraser="conceptprune", completer="nuclear", attack="roots_max", defence="none")
 PEAK_OF_LOADING_MB = 5040  # Stable Diffusion 1.5 in float32, measured
+PEAK_OF_EVALUATING_MB = 1778  # of its 16 matrices, measured: docs/benchmarks.md
+PEAKS_OF_JUDGES_MB = {"object": (102, 1011), "clip": (605, 2006)}  # weights and peak: docs/benchmarks.md
 RATES = WorldRates(
     image=ImageRate(steps=50, seconds={"cuda": {"float16": 0.8}}, kilobytes=400),
-    judge_seconds={},
+    judge_seconds={"clip": {"cuda": 0.5}, "other": {"cuda": 0.05, "cpu": 0.2}},
     job_seconds={"complete_weights": {"cpu": 60}, "complete_weights.nuclear": {"cpu": 600}, "other": {"cpu": 12}},
     job_megabytes={},
 )
@@ -50,6 +62,77 @@ def test_stable_diffusion_gets_what_loading_it_takes(planned, size: float | None
     loading = ("index_world", "erase_concept", "defend_model", "attack_model", "attack_prompts", "generate_images")
     for stage in loading:
         assert needs.megabytes(stage, WILDCARDS) >= max(6000, PEAK_OF_LOADING_MB), stage
+
+
+def test_evaluating_stable_diffusion_gets_what_its_matrices_take(planned) -> None:
+    needs = planned(4270)
+    for stage in ("evaluate_recovery", "evaluate_inference", "measure_spectrum", "measure_detectability"):
+        assert 1.2 * PEAK_OF_EVALUATING_MB < needs.megabytes(stage, WILDCARDS) < 2 * PEAK_OF_EVALUATING_MB, stage
+
+
+def test_every_rule_that_goes_to_a_cluster_says_what_it_needs() -> None:
+    files = {path for path in (ROOT / "workflow/rules").glob("*.smk") if path.stem != "emoji"}  # made once, by hand
+    text = "".join(path.read_text() for path in files)
+    rules = re.findall(r"^rule (\w+):\n((?:(?: +.*)?\n)+)", text, re.M)
+    assert len(rules) > 25
+    assert not [rule for rule, block in rules if "localrule: True" not in block and "**needs.of(" not in block]
+
+
+def judging(judge: str, group: str = "church", prompt_set: str = "erased") -> SimpleNamespace:
+    return SimpleNamespace(judge=judge, prompt_set=prompt_set, group=group, part="0", reference="scenes")
+
+
+def write_weights(judge: str, megabytes: float) -> None:
+    with Path(f"data/tiny/judges/{judge}/model.safetensors").open("wb") as stream:
+        stream.truncate(int(megabytes * 1e6))
+
+
+@pytest.mark.parametrize("judge", PEAKS_OF_JUDGES_MB)
+def test_a_judge_gets_what_loading_it_takes(planned, judge: str) -> None:
+    needs, (weights, peak) = planned(12), PEAKS_OF_JUDGES_MB[judge]
+    write_weights(judge, weights)
+    for stage in JUDGING:
+        assert 1.3 * peak < needs.megabytes(stage, judging(judge)) < 3 * peak, stage
+
+
+def test_memory_of_judging_by_weights_batch_rows_and_sets(planned) -> None:
+    def megabytes(stage: str = "score_images", **params: Any) -> int:
+        return planned(12, **params).megabytes(stage, judging("object"))
+
+    small = megabytes(score_images__batch=10)
+    write_weights("object", 300)
+    large = megabytes()
+    assert large - small == pytest.approx(2 * 300, abs=1)
+    assert megabytes(score_images__batch=20) - large == 10 * 20
+    assert megabytes("score_sets") - megabytes() == SET_MB
+    needs = planned(12)
+    many = SimpleNamespace(cells=[0] * 10, first=0, last=2000)
+    few = SimpleNamespace(cells=[0], first=0, last=0)
+    one, other = (JobResources(needs.audit, lambda _, job=job: job) for job in (many, few))
+    difference = [needs.megabytes("score_images", judging("object")) for needs in (one, other)]
+    assert difference[0] - difference[1] == 20_000 * 0.005
+
+
+def test_a_judge_that_is_not_fetched_yet_has_the_size_of_its_rates(planned, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = {"repo": "a/clip", "revision": "0" * 40, "licence": "MIT", "files": {"clip.safetensors": None}}
+    origin |= {"judge": {"type": "clip_similarity", "weights": "clip.safetensors"}}
+    edit(WORLD, judges__clip="results/tiny/fetch_world/clip", fetch={"clip": origin})
+    unknown = planned(12).megabytes("score_images", judging("clip"))
+    larger = RATES.model_copy(update={"job_megabytes": {"fetch_world.clip": UNFETCHED_JUDGE_MB + 1000}})
+    monkeypatch.setattr("regrow.plan.resources.read_rates", lambda world: larger)
+    assert planned(12).megabytes("score_images", judging("clip")) - unknown == 2 * 1000
+
+
+def test_minutes_of_judging_follow_rows_models_and_the_judge(planned) -> None:
+    needs = planned(12, device="cuda")
+    more = SimpleNamespace(cells=[0] * 6, first=0, last=2000)
+    long = JobResources(needs.audit, lambda wildcards: more)
+    assert long.minutes("score_images", judging("object")) == 30 + 3 * 10
+    assert long.minutes("score_images", judging("clip")) == 30 + 3 * 100
+    # A set is judged in all its parts: 4 rows of each of 6 models, whatever a job of images draws.
+    parts = planned(12, generate_images__rows_per_job=1)
+    assert parts.minutes("score_sets", judging("clip")) == 30 + 1
+    assert parts._rows("score_sets", judging("clip")) == 4 * 6
 
 
 def test_a_model_that_is_not_fetched_yet_has_the_size_of_its_rates(planned, monkeypatch: pytest.MonkeyPatch) -> None:

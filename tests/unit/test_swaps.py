@@ -14,7 +14,7 @@ SWAPS = 100
 
 
 def deltas(pipeline: StableDiffusionPipeline) -> Iterator[Delta]:
-    """Yield models that change ever other weights, some of another type than the pipeline's."""
+    """Yield models that change other weights each time, some of another type than the pipeline's."""
     names = sorted(name for name, _ in pipeline.unet.named_parameters())
     for number in range(SWAPS):
         chosen = names[number % 7 :: 7]

@@ -6,6 +6,7 @@ CPU.
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import resource
 import sys
@@ -32,7 +33,8 @@ from regrow.images.prompts import Prompt
 from regrow.images.renderer import Sampler, draw
 from regrow.images.store import StoredImage, png_digest
 from regrow.judge._pictures import batches
-from regrow.judges import read_protocol
+from regrow.judge._set_distance import reference_file
+from regrow.judges import JudgeProtocol, read_protocol
 from regrow.model.deltas import Delta, Swapper
 from regrow.model.names import is_ffn2
 from regrow.model.pipelines import load_base
@@ -44,16 +46,17 @@ if TYPE_CHECKING:
 IMAGES, STEPS, GUIDANCE = 4, 10, 5.0
 PRUNED = 0.05  # share of the largest weights of a row that the swapped and completed model lacks
 SAME_SIGNS = 0.999  # between CPU and GPU, of the pruned entries
-SAME_SCORE = 1e-2  # difference of a judge's number between CPU and GPU
+SAME_SCORE = 1e-2  # difference of a judge's number between CPU and GPU, of one that is above 1 as a share of it
+WORDS = {True: "ok", False: "FAILED", None: "not checked"}
 BASE = "gpu-check"  # stands for the base's digest, which needs no reading of gigabytes here
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found."""
+    """What one check found; `passed` is None where it could not be made."""
 
     name: str
-    passed: bool
+    passed: bool | None
     said: str
 
 
@@ -85,8 +88,8 @@ def run(worlds: list[str], device: str) -> None:
         for name, world in here.items():
             _say(f"\n{name}")
             for finding in check_world(world, device):
-                _say(f"  {'ok    ' if finding.passed else 'FAILED'}  {finding.name:<28}  {finding.said}")
-                failed += [] if finding.passed else [f"{finding.name} of {name}"]
+                _say(f"  {WORDS[finding.passed]:<11}  {finding.name:<28}  {finding.said}")
+                failed += [f"{finding.name} of {name}"] if finding.passed is False else []
     if failed:
         raise UserError(f"{len(failed)} checks failed on {device} ({', '.join(failed)}): see the lines above")
 
@@ -104,9 +107,7 @@ def check_world(world: WorldFile, device: str) -> Iterator[Finding]:
         return
     yield _finding("swap", partial(_check_swap, pipeline, rows, drawn, cut))
     for name, folder in world.judges.items():
-        if (data_path(folder) / "judge.yaml").is_file():
-            check = partial(_check_judge, data_path(folder), rows, drawn, device)
-            yield _finding(f"judge {name}", check)
+        yield _finding(f"judge {name}", partial(_check_judge, data_path(folder), rows, drawn, device))
     smallest = min(masks, key=lambda name: (masks[name].numel(), name))
     for name, entry in current().params.complete_weights.items():
         matrix, options = (cut.tensors[smallest], masks[smallest]), options_of(entry)
@@ -114,7 +115,7 @@ def check_world(world: WorldFile, device: str) -> Iterator[Finding]:
     yield Finding("memory", True, _peak(device))
 
 
-def _finding(name: str, check: Callable[[], tuple[bool, str]]) -> Finding:
+def _finding(name: str, check: Callable[[], tuple[bool | None, str]]) -> Finding:
     """Return what a check found; a failure that is foreseen is a finding, so that the next check runs."""
     try:
         return Finding(name, *check())
@@ -153,9 +154,13 @@ def _check_swap(
     return not again, f"{again} images differ after it" if again else "weights and images as before"
 
 
-def _check_judge(folder: Path, rows: list[Prompt], drawn: list[bytes], device: str) -> tuple[bool, str]:
-    """Judge the images on the CPU and on the device."""
+def _check_judge(folder: Path, rows: list[Prompt], drawn: list[bytes], device: str) -> tuple[bool | None, str]:
+    """Judge the images on the CPU and on the device, if what the judge needs is here."""
+    if not (folder / "judge.yaml").is_file():
+        return None, f"{folder} is not fetched yet"
     told, protocol = [], read_protocol(folder)
+    if lacking := _lacking(protocol):
+        return None, lacking
     for place in ("cpu", device):
         judge = protocol.module.Judge(protocol, place)
         stored = (StoredImage(str(row.case), png_digest(png), png) for row, png in zip(rows, drawn, strict=True))
@@ -166,11 +171,21 @@ def _check_judge(folder: Path, rows: list[Prompt], drawn: list[bytes], device: s
     for one, other in zip(*told, strict=True):
         for column, value in one.items():
             if isinstance(value, float):
-                largest = max(largest, abs(value - other[column]))
+                largest = max(largest, abs(value - other[column]) / max(1.0, abs(value)))
             elif not isinstance(value, list) and value != other[column]:  # a list's end is a matter of ties
                 differ.append(f"{column} is {value} on the CPU and {other[column]} here")
     said = f"numbers within {largest:.1g} of the CPU's"
     return not differ and largest <= SAME_SCORE, "; ".join([said, *differ])
+
+
+def _lacking(protocol: JudgeProtocol) -> str:
+    """Return what a judge needs and a fresh clone lacks: libraries of an extra, or a measured reference."""
+    for library in getattr(protocol.module, "LIBRARIES", ()):
+        if not any(importlib.metadata.distributions(name=library)):
+            return f"it needs {library}, which is not installed"
+    if "reference" in protocol.settings and not reference_file(protocol).is_file():
+        return f"its reference {reference_file(protocol)} is not measured yet"
+    return ""
 
 
 def _check_completion(

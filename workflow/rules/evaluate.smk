@@ -42,6 +42,8 @@ rule evaluate_recovery:
         "logs/evaluate_recovery/{world}/{published}/{completer}/{concept}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **needs.of("evaluate_recovery"),
     params:
         **PARAMS.evaluate_recovery.model_dump(),
         code=wiring.code("evaluate_recovery"),
@@ -97,6 +99,8 @@ rule measure_spectrum:
         "logs/measure_spectrum/{world}/{published}/{concept}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **needs.of("measure_spectrum"),
     params:
         copies=PARAMS.measure_spectrum.copies,
         seed=PARAMS.seed,
@@ -121,6 +125,8 @@ rule measure_detectability:
         "logs/measure_detectability/{world}/{published}/{concept}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **needs.of("measure_detectability"),
     params:
         code=wiring.code("measure_detectability"),
     shell:
@@ -143,6 +149,8 @@ rule evaluate_inference:
         "logs/evaluate_inference/{world}/{published}/{completer}/{concept}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **needs.of("evaluate_inference"),
     params:
         code=wiring.code("evaluate_inference"),
     shell:

@@ -82,6 +82,7 @@ rule score_images:
         in_memory.environment(ENVIRONMENT, NUDITY_ENVIRONMENT)
     resources:
         **DEVICE,
+        **needs.of("score_images"),
         batch=PARAMS.score_images.batch,
     params:
         **wiring.judge_params("score_images"),
@@ -108,6 +109,7 @@ rule score_sets:
         ENVIRONMENT
     resources:
         **DEVICE,
+        **needs.of("score_sets"),
         batch=PARAMS.score_images.batch,
     params:
         **wiring.judge_params("score_sets"),

@@ -44,6 +44,7 @@ rule measure_reference:
         ENVIRONMENT
     resources:
         **DEVICE,
+        **needs.of("measure_reference"),
         batch=PARAMS.score_images.batch,
     params:
         **references.measure_params(),

@@ -25,7 +25,8 @@ def sentence(error: Exception, what: str, url: str, with_token: bool) -> str:
             f"{what} is not on this machine and HF_HUB_OFFLINE is set: fetch it where there is a network, {ELSEWHERE}"
         )
     if isinstance(error, GatedRepoError):
-        return f"{server} gives {what} only to who accepts its conditions: accept them in a browser, then set HF_TOKEN"
+        accept = "accept them in a browser, then set HF_TOKEN"
+        return f"{server} gives {what} only to those who accept its conditions: {accept}"
     if isinstance(error, RevisionNotFoundError):
         return f"{server} has no such commit for {what}: correct `revision` in the world file"
     if isinstance(error, RemoteEntryNotFoundError):

@@ -59,8 +59,9 @@ class Prices:
 
     def judged(self, judge: str, count: int) -> Seconds:
         """Return the time that a judge takes."""
-        rates = self.rates.judge_seconds if self.rates else {}
-        rate = self._measured.get(judge) or rates.get(judge, rates.get(OTHER, {})).get(self.device)
+        rate = self._measured.get(judge)
+        if rate is None and self.rates is not None:
+            rate = self.rates.judging(judge, self.device)
         return self._on(rate, count, device=True)
 
     def jobs(self, outputs: Iterable[Path]) -> Seconds:

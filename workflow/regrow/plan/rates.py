@@ -33,6 +33,10 @@ class WorldRates(Section):
     )
     job_megabytes: dict[str, Positive] = Field(description="What a job writes, by stage")
 
+    def judging(self, judge: str, device: Device) -> float | None:
+        """Return the seconds that a judge takes for an image, or None where nobody wrote them down."""
+        return self.judge_seconds.get(judge, self.judge_seconds.get(OTHER, {})).get(device)
+
 
 class Rates(Section):
     """All of config/rates.yaml."""

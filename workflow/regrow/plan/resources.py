@@ -1,4 +1,4 @@
-"""What a job asks a scheduler for: memory by the size of the base model and its dtype, time by its rows."""
+"""What a job asks a scheduler for: memory by the size and dtype of the model, or of the judge, and time by its rows."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -6,11 +6,13 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from regrow.io.files import list_files
 from regrow.methods import load_method
 from regrow.model.names import COMPONENTS
 from regrow.places import data_path
 from regrow.plan.audit import Audit
-from regrow.plan.jobs import Job
+from regrow.plan.jobs import Job, jobs_of
+from regrow.plan.judges import classifier_beside, judge_folder
 from regrow.plan.rates import OTHER, read_rates
 
 LIBRARIES_MB = 1500  # Python with PyTorch and diffusers, and room for rows
@@ -18,12 +20,19 @@ UNFETCHED_MB = 4270  # weights of a base model that is not here, where config/ra
 FETCH = "fetch_world.pipeline"  # whose rate is the size of what will be fetched
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 # Copies of the base model's weights, in float32, that a stage holds at most: it loads the model, or reads parts of it,
-# and keeps what it changed. Stages that are not here read scores and tables.
+# and keeps what it changed.
 COPIES = {
     **{"index_world": 1.5, "erase_concept": 1.5, "defend_model": 1.5, "generate_images": 1.5},
     **{"attack_model": 1.5, "attack_prompts": 1.5, "complete_weights": 0.3, "ablate_mask_knowledge": 0.3},
+    **{"evaluate_recovery": 0.3, "evaluate_inference": 0.3, "measure_spectrum": 0.3, "measure_detectability": 0.3},
     "rank_words": 1.5,
 }
+JUDGING = ("score_images", "score_sets", "measure_reference")
+JUDGE_COPIES = 2  # a judge's weights, and the network that they are loaded into
+UNFETCHED_JUDGE_MB = 605  # where config/rates.yaml does not know it: CLIP ViT-B/32
+MB_PER_JUDGED = 20  # an image of a batch, with its activations
+MB_PER_ROW = 0.005  # of an index, with what is said of it
+SET_MB = 500  # sums and vectors of a set that is compared with another
 TRAINING = ("defend_model", "attack_model", "attack_prompts")
 TRAINING_COPIES = 4  # gradients and Adam's two moments beside the weights; with a GPU they are in its memory
 COPIES_PER_THREAD = 0.15  # a thread completes a layer: 600 MB at Stable Diffusion 1.5's shapes
@@ -60,6 +69,8 @@ class JobResources:
 
     def megabytes(self, stage: str, wildcards: Any, threads: int = 1) -> int:
         """Return the memory that a job needs, libraries included."""
+        if stage in JUDGING:
+            return ceil(LIBRARIES_MB + self._judging_mb(stage, wildcards))
         settings, on_cpu = self.audit.params.generate_images, self._device == "cpu"
         copies = COPIES[stage]
         if stage == "generate_images":
@@ -87,6 +98,32 @@ class JobResources:
         known = self._rates.job_megabytes if self._rates else {}
         return known.get(FETCH, UNFETCHED_MB)
 
+    def _judging_mb(self, stage: str, wildcards: Any) -> float:
+        """Return what a judge takes, with a batch, and with the rows that it is asked about."""
+        judged = JUDGE_COPIES * self._judge_mb(wildcards.judge) + self.audit.params.score_images.batch * MB_PER_JUDGED
+        if stage != "score_images":
+            judged += SET_MB
+        return judged + (0 if stage == "measure_reference" else MB_PER_ROW * self._rows(stage, wildcards))
+
+    def _judge_mb(self, judge: str) -> float:
+        """Size of a judge's files, and of those of the classifier whose features it takes."""
+        world, known, found = self.audit.world, self._rates.job_megabytes if self._rates else {}, 0.0
+        for folder in filter(None, (judge_folder(world, judge), classifier_beside(world, judge))):
+            if folder.is_dir():
+                found += sum(path.stat().st_size for path in list_files(folder)) / 1e6
+            else:
+                found += known.get(f"fetch_world.{folder.name}", UNFETCHED_JUDGE_MB)
+        return found
+
+    def _rows(self, stage: str, wildcards: Any) -> int:
+        """Return how many rows of all its models a job draws or judges."""
+        if stage == "score_sets":
+            group = wildcards.prompt_set, wildcards.group
+            found = [job for job in jobs_of(self.audit) if (job.prompt_set, job.group) == group]
+        else:
+            found = [self._job(wildcards)]
+        return sum(len(job.cells) * (job.last - job.first) for job in found)
+
     def _trains(self, stage: str, wildcards: Any) -> bool:
         entry = self.audit.params.erase_concept[wildcards.eraser] if stage == "erase_concept" else None
         return entry is not None and load_method("erase_concept", entry["method"]).KIND == "training"
@@ -95,10 +132,12 @@ class JobResources:
         if self._rates is None:
             return None
         if stage == "generate_images":
-            job, settings, rate = self._job(wildcards), self.audit.params.generate_images, self._rates.image
+            settings, rate = self.audit.params.generate_images, self._rates.image
             seconds = rate.seconds.get(self._device, {}).get(settings.dtype)
-            images = len(job.cells) * (job.last - job.first)
-            return None if seconds is None else images * seconds * settings.steps / rate.steps
+            return None if seconds is None else self._rows(stage, wildcards) * seconds * settings.steps / rate.steps
+        if stage in ("score_images", "score_sets"):
+            seconds = self._rates.judging(wildcards.judge, self._device)
+            return None if seconds is None else self._rows(stage, wildcards) * seconds
         known = self._rates.job_seconds
         method = self._method(stage, wildcards)
         found = known.get(f"{stage}.{method}") or known.get(stage) or known.get(OTHER) or {}

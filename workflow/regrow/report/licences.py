@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from regrow.config.origins import PhotographOrigin
+from regrow.plan.judges import settings_of_judge
 
 if TYPE_CHECKING:
     from regrow.config.files import WorldFile
@@ -20,7 +21,7 @@ def licence_lines(world: WorldFile, prompt_sets: Iterable[str] | None = None) ->
     Parameters
     ----------
     world : WorldFile
-        Whose file states the licences.
+        Whose file states the licences; a judge whose weights come with a package states its own in its judge.yaml.
     prompt_sets : iterable of str or None
         Those that are used; without them all that the world fetches.
     """
@@ -31,6 +32,11 @@ def licence_lines(world: WorldFile, prompt_sets: Iterable[str] | None = None) ->
         what = NAMED.get(part, f"the judge '{part}'")
         package = f"the package {origin.package}" if origin.package else None
         lines.append((what, origin.repo or package or str(origin.url).removeprefix("https://"), origin.licence))
+    for name, folder in world.judges.items():
+        settings = settings_of_judge(world, name)
+        if "licence" in settings:
+            place = f"the package {settings['package']}" if "package" in settings else folder
+            lines.append((f"the judge '{name}'", place, str(settings["licence"])))
     for name, reference in world.references.items():
         if isinstance(reference, PhotographOrigin):
             place = f"{reference.url}/{reference.file}".partition("://")[2]
