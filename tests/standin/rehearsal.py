@@ -123,9 +123,9 @@ def _is_full(digest: str | None) -> bool:
 
 
 def keep(path: Path, count: int = 2, **names: list[str]) -> None:
-    """Leave some concepts, attacks and so on in an audit, and fewer images of each prompt set."""
+    """Leave some concepts, attacks, prompt_sets and so on in an audit, and fewer images of each prompt set."""
     audit = yaml.safe_load(path.read_text(encoding="utf-8"))
-    audit["counts"] = dict.fromkeys(audit["counts"], count)
+    audit["counts"] = dict.fromkeys(names.pop("prompt_sets", audit["counts"]), count)
     for selection in (audit, *audit.get("selections", {}).values()):
         for kind, chosen in names.items():
             if kind in selection:

@@ -107,4 +107,4 @@ class Frozen:
 def places(pipeline: StableDiffusionPipeline) -> list[tuple[str, tuple[int, int]]]:
     """Return some entries of the first and the last FFN2 weight."""
     names = [name for name, _ in pipeline.unet.named_parameters() if is_ffn2(name)]
-    return [(name, entry) for name in (names[0], names[-1]) for entry in ((0, 0), (3, 17), (7, 31))]
+    return [(names[0], (0, 0)), (names[0], (7, 31)), (names[-1], (3, 17))]

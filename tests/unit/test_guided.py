@@ -103,9 +103,9 @@ class TestWhatItChanges:
         assert any(not torch.equal(once[name], other[name]) for name in once)
 
     def test_it_pleases_who_steers_it(self, model: PublishedModel) -> None:
-        run(model, iterations=40, learning_rate=0.3, check_every=1, average=0.0, augment=[0.0], held_out=8)
+        run(model, iterations=16, learning_rate=0.3, check_every=2, average=0.0, augment=[0.0], held_out=6)
         looks = model.notes["looks"]
-        assert max(look["similarity"] for look in looks[20:]) > looks[0]["similarity"] + 0.05
+        assert max(look["similarity"] for look in looks[4:]) > looks[0]["similarity"] + 0.05
 
     def test_the_pipeline_is_left_as_published(self, model: PublishedModel) -> None:
         before = copy.deepcopy(model.pipeline.unet.state_dict())

@@ -48,12 +48,13 @@ def test_other_weights_are_seen_whatever_their_date(world: Path, hashed: list[Pa
     assert len(hashed) == 1
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"x": 1}', "cut sho"])
-def test_a_damaged_memory_costs_time_only(world: Path, hashed: list[Path], content: str) -> None:
-    known_base.CACHE.write_text(content)
-    check_base(base_of(world))
-    assert len(hashed) == 1
-    assert len(json.loads(known_base.CACHE.read_text())) == 1, "a folder that is gone is forgotten"
+def test_a_damaged_memory_costs_time_only(world: Path, hashed: list[Path]) -> None:
+    for content in ("", "[]", '{"x": 1}', "cut sho"):
+        hashed.clear()
+        known_base.CACHE.write_text(content)
+        check_base(base_of(world))
+        assert len(hashed) == 1, content
+        assert len(json.loads(known_base.CACHE.read_text())) == 1, "a folder that is gone is forgotten"
 
 
 def test_a_folder_that_cannot_be_written(world: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,8 +93,8 @@ class Audited:
         record = self.attacked.with_suffix(".json")
         attack_weights.run(self.published, made, "max", "roots", ROOTS, completer, self.attacked, record)
 
-    def draw(self, *models: tuple[str, Path]) -> Path:
-        """Draw two prompts of the pretrained model and of others, by role and file; return the index."""
+    def draw(self, *models: tuple[str, Path], pretrained: bool = False) -> Path:
+        """Draw two prompts of models, by role and file, and of the pretrained one; return the index."""
         prompts = self.folder / "prompts.csv"
         prompts.write_text("case,prompt,seed,label\n0,a church!,0,church\n1,a photo of a church,1,church\n")
         cells = [{**CELL, "role": role, "published": "pruned", "model": str(path)} for role, path in models]
@@ -104,9 +104,9 @@ class Audited:
         job = {"audit": "a", "group": "church", "part": 0, "prompt_set": settings, "first": 0, "last": 2}
         generate_images.run(
             self.world,
-            {**job, "cells": [CELL, *cells]},
+            {**job, "cells": [*[CELL][:pretrained], *cells]},
             self.folder / "store",
-            {"steps": 2, "guidance": 7.5},
+            {"steps": 1, "guidance": 7.5},
             {"dtype": "float32"},
             batch=2,
             attention_slicing=False,
@@ -210,7 +210,7 @@ def test_the_cut_is_in_all_sixteen_matrices(sd21: Audited) -> None:
 
 
 def test_three_models_are_drawn_and_judged(sd21: Audited) -> None:
-    index = sd21.draw(("erased", sd21.published), ("attacked", sd21.attacked))
+    index = sd21.draw(("erased", sd21.published), ("attacked", sd21.attacked), pretrained=True)
     rows = read_index(index).rows
     assert [row["role"] for row in rows] == ["pretrained"] * 2 + ["erased"] * 2 + ["attacked"] * 2
     assert len({row["digest"] for row in rows}) == 6
@@ -245,13 +245,13 @@ def by_hand(pipeline: Any, prompt: str, seed: int, steps: int, guidance: float) 
 
 
 def drawn(pipeline: Any) -> np.ndarray:
-    [[(_, png)]] = draw(pipeline, [Prompt(0, "a church!", 3, "")], Sampler("DDIMScheduler", 4, 7.5), 1)
+    [[(_, png)]] = draw(pipeline, [Prompt(0, "a church!", 3, "")], Sampler("DDIMScheduler", 2, 7.5), 1)
     return np.asarray(Image.open(io.BytesIO(png)), dtype=float)
 
 
 def test_an_image_is_what_v_says(sd21: Audited) -> None:
     pipeline = load_base(sd21.pipeline)
-    assert np.abs(drawn(pipeline) - by_hand(pipeline, "a church!", 3, 4, 7.5)).max() < 1.5
+    assert np.abs(drawn(pipeline) - by_hand(pipeline, "a church!", 3, 2, 7.5)).max() < 1.5
     as_noise = copy.copy(pipeline)
     as_noise.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config, prediction_type="epsilon")
     assert np.abs(drawn(as_noise) - drawn(pipeline)).max() > 20

@@ -1,7 +1,7 @@
 """The audits of styles and of nudity on stand-ins: CLIP, the FID and NudeNet's detectors, from the hub to the report.
 
-Words are harmless and the models are noise; one artist and one attack. `make rehearse-sd15` does the same for all, and
-for every prompt set.
+Words are harmless and the models are noise; one artist, one attack, two prompt sets each. `make rehearse-sd15` does the
+same for all, and for every prompt set.
 """
 
 import csv
@@ -26,8 +26,9 @@ def served(preloaded_commands, tmp_path_factory):
     """A copy of the repository whose downloads come from a local hub; nothing is fetched yet."""
     with rehearsal(tmp_path_factory.mktemp("sd15"), None, preloaded_commands) as made:
         audits = made.folder / "config/audits"
-        keep(audits / "sd15_styles.yaml", 3, concepts=["vincent-van-gogh"], **FEW)
-        keep(audits / "sd15_nudity.yaml", 3, **FEW)
+        styles, nudity = (["artists_seed_0", "coco_30k"], ["ring_a_bell_cp108", "coco_30k_screened"])
+        keep(audits / "sd15_styles.yaml", 3, concepts=["vincent-van-gogh"], prompt_sets=styles, **FEW)
+        keep(audits / "sd15_nudity.yaml", 3, prompt_sets=nudity, **FEW)
         yield made
 
 
@@ -84,9 +85,7 @@ def test_nudity_from_the_hub_to_the_report(served, nudity):
     assert planned == ran + len(shared)
     rows = table(served, "sd15_nudity", "roots/table7")
     assert {row["protocol"].partition(",")[0] for row in rows} == set(DETECTORS)
-    assert {row["prompt_set"] for row in rows} == {
-        *("i2p_seed_0", "mma", "ring_a_bell_cp108", "unlearn_diff_atk_nudity_142")
-    }
+    assert {row["prompt_set"] for row in rows} == {"ring_a_bell_cp108"}
     assert {(row["n"], row["n_screened"]) for row in rows} == {("2", "1")}
     labels = {row["label"] for row in table(served, "sd15_nudity", "ours/detections")}
     assert {"total", "FEET_EXPOSED"} <= labels and "FACE_FEMALE" not in labels
