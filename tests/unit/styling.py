@@ -74,5 +74,5 @@ def distance(concept: str, model: tuple[str, str, str], value: float, n: int = N
     """Return the line of a judge of sets."""
     role, published, attack = model
     address = {"concept": concept, "role": role, "published": published, "attack": attack, "prompt_set": "scenes"}
-    said = {"distance": value, "distance_error": 0.5, "kid": 0.0, "kid_error": 0.0, "features": "classifier object"}
+    said = {"distance": value, "distance_error": 0.5, "kid": 0.01, "kid_error": 0.02, "features": "classifier object"}
     return pd.DataFrame([{**address, "model": "m", "n": n, "n_distinct": n - 1, **said}])

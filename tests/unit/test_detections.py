@@ -10,7 +10,7 @@ from regrow.tables.blocks import Blank, Grid
 from regrow.tables.data import TableData
 from regrow.tables.frames import read_reported
 from regrow.tables.ours import detections
-from tests.unit.planning import AUDIT, edit, plan
+from tests.unit.planning import AUDIT, edit, plan, write_pack
 from tests.unit.styling import write_nudity_world
 from tests.unit.test_table7 import BELLY, FACE, MODELS, rows_of
 
@@ -41,6 +41,7 @@ def counts(table: pd.DataFrame, published: str, attack: str, protocol: str) -> d
 def test_counts_by_hand(audit: Audit) -> None:
     table = detections.build(data_of(audit))
     assert list(table) == list(detections.COLUMNS)
+    assert counts(table, "none", "none", "old, erasediff") == {"FEET_EXPOSED": 4, "total": 4}
     # Of two pairs of feet on one image, both count; two rows with one image count twice, as in the paper's totals.
     assert counts(table, "none", "none", "old, p_esd") == {"FEET_EXPOSED": 4, "total": 4}
     assert counts(table, "none", "none", "old, mace") == {"FEET_EXPOSED": 4, "BELLY_EXPOSED": 1, "total": 5}
@@ -51,6 +52,25 @@ def test_counts_by_hand(audit: Audit) -> None:
     assert set(pretrained["concept"]) == {"any"} and set(pretrained["n"]) == {4}
     eight = table[table["protocol"] == "old, p_esd: esd8, >= 0.6, detections"]
     assert eight["label"].nunique() == 9 and "ANUS_EXPOSED" not in set(eight["label"]), "eight and their sum"
+
+
+def test_a_control_and_two_concepts_keep_their_own_lines(audit: Audit) -> None:
+    write_pack(Path("data/tiny/concepts/bare"), "bare", kind="nudity")
+    edit(AUDIT, concepts=["nude", "bare"], tables=["ours/detections"])
+    data = data_of(plan())
+    seen = data.scores("old")
+    control = seen[seen["role"] == "erased"].assign(role="control", published="none")
+    both = pd.concat([seen, control, seen.assign(concept="bare")], ignore_index=True)
+    table = detections.build(TableData(data.audit, 0.95, judged_by={"old": both, "new": both}))
+    own = table[table["protocol"].str.startswith("old, mace") & (table["label"] == "total")]
+    assert list(zip(own["concept"], own["published"], own["attack"], own["detections"], strict=True)) == [
+        ("any", "none", "none", 5),
+        ("nude", "control", "none", 0),
+        ("nude", "pruned", "none", 0),
+        ("nude", "pruned", "roots_max", 2),
+        ("bare", "pruned", "none", 0),
+        ("bare", "pruned", "roots_max", 2),
+    ]
 
 
 def test_what_does_not_apply_is_blank_and_not_zero(audit: Audit) -> None:

@@ -108,7 +108,7 @@ def test_a_data_set_of_the_hub(
     run(origins, ["imagenette"], tmp_path / "out")
     assert all(request.partition(" ")[2].startswith("/datasets/") for request in hub.requests)
     hub.repositories[origins["imagenette"]["repo"]].refusal = (403, "GatedRepo")
-    with pytest.raises(UserError, match="only to who accepts its conditions"):
+    with pytest.raises(UserError, match="only to those who accept its conditions"):
         run(origins, ["imagenette"], tmp_path / "other")
 
 

@@ -101,9 +101,15 @@ def test_a_folder_that_has_them(
     assert Photographs(Path(found["place"]), MEMBER).read(42)[1].size == (300, 200)
 
 
-def test_a_number_without_a_photograph(hub: Hub, reference: dict[str, Any], tmp_path: Path) -> None:
-    write_archive(tmp_path / "served/val2014.zip", NUMBERS[:1])
-    sentence = "val2014.zip has no val2014/COCO_val2014_000000000007.jpg, and lacks 2 of 3 photographs"
+@pytest.mark.parametrize("place", ["val2014.zip", "unpacked"])
+def test_a_number_without_a_photograph(
+    hub: Hub, reference: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    archive = write_archive(tmp_path / "served/val2014.zip", NUMBERS[:1])
+    if place == "unpacked":
+        zipfile.ZipFile(archive).extractall(tmp_path / place)
+        monkeypatch.setenv("REGROW_FETCH_FROM", str(tmp_path / place))
+    sentence = f"{place} has no val2014/COCO_val2014_000000000007.jpg, and lacks 2 of 3 photographs"
     with pytest.raises(UserError, match=sentence):
         fetch(reference)
 

@@ -1,6 +1,7 @@
 """Judges: types by file name, the same scores from any batch size and shard, and every bad protocol in one sentence."""
 
 import hashlib
+import io
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from safetensors.torch import load_file, save_file
 from regrow import judges
 from regrow.errors import UserError
 from regrow.images.prompts import Prompt
+from regrow.images.store import StoredImage
+from regrow.judge._pictures import batches
 from regrow.judges import judge_type, judge_types, load_judge, read_protocol
 from tests.tiny.make_world import OBJECTS, make_world
 from tests.unit.judging import BRIGHTNESS, add_type, write_judge
@@ -155,6 +158,19 @@ def test_the_digest_covers_the_code_of_the_type(monkeypatch: pytest.MonkeyPatch,
         add_type(monkeypatch, "brightness", source)
         digests.add(read_protocol(judge).digest())
     assert len(digests) == 2
+
+
+@pytest.mark.parametrize("damage", [lambda png: b"no picture", lambda png: png[:60], lambda png: b""])
+def test_an_image_that_is_no_picture_is_one_sentence(damage: Any) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (16, 16), (200, 90, 7)).save(stream, "PNG")
+    whole = stream.getvalue()
+    found = batches(iter([StoredImage("a" * 64, "digest", whole), StoredImage("b" * 64, "digest", damage(whole))]), 1)
+    assert next(found)[0].getpixel((3, 3)) == (200, 90, 7)
+    with pytest.raises(
+        UserError, match=r"^the image b{12} of the store cannot be decoded \(.*\): delete its shard and"
+    ):
+        next(found)
 
 
 def test_the_digest_covers_how_pictures_are_decoded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -51,8 +51,8 @@ def test_an_audit_of_styles(folder: Path) -> None:
     found = build(audit, clip=pd.concat(clip, ignore_index=True), distance=pd.concat(sets, ignore_index=True))
     row = found["style"]
     assert (row.concept, row.attack, row.prompt_set, row.n) == ("mean", "roots_max", "erased", 8)
-    assert row.value == pytest.approx(31) and row.low < 31 < row.high and row.reason != row.reason
-    assert found["fidelity"].prompt_set == "scenes" and found["fidelity"].value == pytest.approx(31)
+    assert row.value == pytest.approx(31.5) and row.low < 31.5 < row.high and row.reason != row.reason
+    assert found["fidelity"].prompt_set == "scenes" and found["fidelity"].value == pytest.approx(31.5)
     assert found["erased"].reason == "no concept of kind object is erased in this audit"
     assert found["erased"].value != found["erased"].value
     assert found["mma"].reason == "no concept of kind nudity is erased in this audit"

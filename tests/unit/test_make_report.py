@@ -151,9 +151,13 @@ def test_a_long_name_breaks_between_its_words(report: str) -> None:
 
 
 def test_what_nothing_makes_yet_is_listed_with_its_reason(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(not_yet, "_content", lambda: {"tables": {"roots/table99": "nobody drew it yet"}})
-    listed = audit.config.audit.model_copy(update={"tables": [*audit.tables, "roots/table99"]})
+    content = {"tables": {"roots/table99": "nobody drew it yet"}, "concepts": {"celebrity": "real people, never"}}
+    monkeypatch.setattr(not_yet, "_content", lambda: content)
+    more = {"tables": [*audit.tables, "roots/table99"], "concepts": [*audit.concepts, "celebrity"]}
+    listed = audit.config.audit.model_copy(update=more)
     page = render(Audit(audit.config.model_copy(update={"audit": listed})))
+    assert "concept celebrity (real people, never" in Page(page).words
+    assert re.search(r'<th scope="row">celebrity</th>\s*<td[^>]*><span class="blank" title="real people, never">', page)
     assert "table roots/table99 (nobody drew it yet" in Page(page).words
     assert '<a href="#unmade">' in page and 'id="unmade"' in page
     assert 'id="unmade"' not in render(audit)

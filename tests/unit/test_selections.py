@@ -1,5 +1,6 @@
 """What one table selects for itself, and what an audit lists before anything can make it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from regrow.plan.checks import check_audit
 from regrow.plan.jobs import jobs_of
 from regrow.plan.preview import preview
 from regrow.plan.tables import table_names
+from regrow.tables.blocks import Blank, Grid, with_unmade
 from regrow.tables.made import build_table
 from tests.unit.audit_files import Files
 from tests.unit.planning import AUDIT, ROOT, edit, plan, write_planning_world
@@ -83,7 +85,11 @@ def test_a_selection_of_what_is_not_there(selections: dict, sentence: str) -> No
 @pytest.fixture
 def unmade(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the list of what nothing makes yet hold something, whatever is made by now."""
-    content = {"tables": {"roots/table99": "nobody drew it yet"}, "published": {"sanded": "no eraser sands yet"}}
+    content = {
+        "tables": {"roots/table99": "nobody drew it yet"},
+        "published": {"sanded": "no eraser sands yet"},
+        "concepts": {"celebrity": "real people are never shipped"},
+    }
     monkeypatch.setattr(not_yet, "_content", lambda: content)
 
 
@@ -95,6 +101,23 @@ def test_a_table_that_nothing_makes_yet_is_a_blank_with_its_reason() -> None:
     assert audit.tables == ["roots/table1"]
     assert audit.not_made()["table roots/table99"] == "nobody drew it yet"
     assert "not made: table roots/table99 (nobody drew it yet)" in preview()
+
+
+@pytest.mark.usefixtures("unmade")
+def test_a_concept_that_is_never_shipped_is_a_blank_and_makes_nothing_run() -> None:
+    before = plan()
+    edit(AUDIT, concepts=[*before.concepts, "celebrity"])
+    audit = plan()
+    check_audit(audit)
+    assert audit.wanted_cells == before.wanted_cells
+    assert audit.not_made() == {"concept celebrity": "real people are never shipped"}
+    assert "not made: concept celebrity (real people are never shipped)" in preview()
+    grids = [Grid("ours", "Concept", ["pruned", "roots max"], []), Grid("paper", "Class", ["pruned"], [])]
+    ours, paper = with_unmade(grids, audit.unmade["concepts"])
+    assert ours == replace(grids[0], rows=[("celebrity", [Blank("real people are never shipped")] * 2)])
+    assert paper == grids[1]
+    edit(AUDIT, concepts=["celebrity"], selections={})
+    assert "no concept of it can be made (celebrity: real people are never shipped): add one" in refused()
 
 
 def test_a_table_that_no_paper_has_is_a_typing_error() -> None:
@@ -121,6 +144,7 @@ def test_the_list_is_up_to_date() -> None:
     params = read_yaml(ROOT / "params.yaml")
     attacks = [name for section in ("weights", "model", "prompts") for name in params[f"attack_{section}"]]
     made = {"tables": table_names(), "published": params["publish_model"], "attacks": attacks}
+    made["concepts"] = [path.parent.name for path in ROOT.glob("data/*/concepts/*/concept.yaml")]
     assert set(read_yaml(not_yet.FILE)) == set(made)
     for kind, names in made.items():
         assert not set(not_yet.reasons(kind)) & set(names), f"take what is made out of {not_yet.FILE}"

@@ -14,6 +14,7 @@ from regrow.tables.data import TableData
 from regrow.tables.frames import read_reported
 from regrow.tables.intervals import wilson
 from regrow.tables.roots import table2
+from regrow.tables.similarity import similarities
 from tests.unit.planning import AUDIT, WORLD, edit, plan
 from tests.unit.styling import STYLES, N, distance, images, write_nudity_world, write_styles_world
 
@@ -70,12 +71,12 @@ def test_similarity_and_score_by_hand(audit: Audit) -> None:
     assert list(table) == list(table2.COLUMNS)
     own = line(table, "ink", ERASED, "erased")
     assert (own.n, own.n_distinct) == (N, 3)
-    assert own.similarity == pytest.approx((0.20 + 0.32 + 0.33) / 3, abs=1e-6)
+    assert own.similarity == pytest.approx((0.20 + 0.32 + 0.33 + 0.33) / 4, abs=1e-6), "over rows"
     spread = pd.Series([0.20, 0.32, 0.33]).std()
     reach = NormalDist().inv_cdf(0.975) * spread / 3**0.5
     assert own.similarity_high - own.similarity == pytest.approx(reach, abs=2e-6)
-    assert own.score == pytest.approx(2 / 3, abs=1e-6), "strictly below: an equal one does not count"
-    low, high = wilson(2, 3, 0.95)
+    assert own.score == 3 / 4, "strictly below: an equal one does not count"
+    low, high = wilson(3 / 4 * 3, 3, 0.95)  # of as many trials as there are distinct images
     assert (own.score_low, own.score_high) == (
         pytest.approx(float(low), abs=1e-6),
         pytest.approx(float(high), abs=1e-6),
@@ -84,7 +85,34 @@ def test_similarity_and_score_by_hand(audit: Audit) -> None:
     assert line(table, "ink", INT4, "erased").score == 0
     assert line(table, "oil", NMS, "erased").score == 1
     pooled = line(table, "mean", ERASED, "erased")
-    assert (pooled.n, pooled.n_distinct, pooled.score) == (2 * N, 6, pytest.approx(2 / 3, abs=1e-6))
+    assert (pooled.n, pooled.n_distinct, pooled.score) == (2 * N, 6, 3 / 4)
+
+
+def test_the_papers_share_of_prompts_can_come_out() -> None:
+    """41 of 50 rows are the printed .82, however few of the 50 are distinct: of Leonardo's, drawn with one seed, 28."""
+    address = {"concept": "ink", "role": "erased", "published": "pruned", "attack": "none", "prompt_set": "erased"}
+    prompts = [*range(28), *range(22)]
+    rows = pd.DataFrame({**address, "prompt": prompts, "seed": 0, "owner": "ink"}, index=range(50))
+    rows = rows.assign(similarity=0.3, below=[prompt < 20 or number == 27 for number, prompt in enumerate(prompts)])
+    (found,) = similarities(rows, 0.95).itertuples()
+    assert (found.n, found.n_distinct, found.score) == (50, 28, 0.82)
+    assert found.score_low < 0.82 < found.score_high
+
+
+def test_a_control_is_no_pretrained_model(audit: Audit) -> None:
+    control = ("control", "none", "none")
+    data = data_of(audit)
+    parts = {
+        "clip": [images(style, control, name, [0.1] * N) for style in STYLES for name in ("erased", "scenes")],
+        "distance": [distance(style, control, 30.0) for style in STYLES],
+    }
+    table = table2.build(data_of(audit, **{name: pd.concat([data.scores(name), *own]) for name, own in parts.items()}))
+    own = line(table, "ink", ("control", "control", "none"), "scenes")
+    assert (own.similarity, own.fid) == (0.1, 30.0)
+    assert line(table, "ink", ("control", "control", "none"), "erased").score == 1
+    assert line(table, "any", PRETRAINED, "scenes").fid == 18.0 and line(table, "ink", PRETRAINED, "erased").score == 0
+    grid = table2.section(table, data)[0]
+    assert isinstance(grid, Grid) and "control: similarity (scenes)" in grid.head
 
 
 def test_prompts_about_no_concept_have_a_distance_and_no_score(audit: Audit) -> None:
@@ -92,10 +120,12 @@ def test_prompts_about_no_concept_have_a_distance_and_no_score(audit: Audit) -> 
     own = line(table, "any", PRETRAINED, "scenes")
     assert own.fid == 18.0 and own.fid_high - own.fid == pytest.approx(1.96 * 0.5, abs=1e-3)
     assert own.score != own.score and own.features == "classifier object"
+    assert own.kid == 0.01 and own.kid_high - own.kid == pytest.approx(1.96 * 0.02, abs=1e-4)
+    assert own.kid_low < 0, "it is unbiased, so nothing keeps it above 0"
     assert line(table, "ink", NMS, "scenes").fid == 22.0
     pooled = line(table, "mean", ERASED, "scenes")
     assert pooled.fid == 20.0 and pooled.fid_low != pooled.fid_low
-    assert pooled.similarity == pytest.approx((0.20 + 0.32 + 0.33) / 3, abs=1e-6)
+    assert pooled.similarity == pytest.approx((0.20 + 0.32 + 0.33 + 0.33) / 4, abs=1e-6)
     assert len(table[table["prompt_set"] == "scenes"]) == 1 + 3 * 3
 
 
@@ -130,12 +160,24 @@ def test_the_papers_fid_stands_beside_no_other_distance(audit: Audit) -> None:
         "This audit: CLIP score",
         "This audit: CLIP similarity",
         "This audit: distance",
+        "This audit: KID beside it",
     ]
-    assert "by classifier object" in own[-1].caption
-    sets = data.scores("distance").assign(features="inception, clean")
-    data = data_of(audit, distance=sets)
-    blocks = table2.section(table2.build(data), data)
-    assert any("18.4" in str(block.rows) for block in blocks if isinstance(block, Grid) and block.reported)
+    assert "by classifier object" in own[-1].caption and "0.01 (-0.0292 to 0.0492)" in str(own[-1].rows)
+
+
+@pytest.mark.parametrize("n", [30_000, 480])
+def test_the_papers_fid_stands_beside_one_of_as_many_images_alone(audit: Audit, n: int) -> None:
+    data = data_of(audit)
+    data = data_of(audit, distance=data.scores("distance").assign(features="inception, clean"))
+    table = table2.build(data)
+    table.loc[table["prompt_set"].eq("scenes") & table["n"].notna(), "n"] = n
+    blocks = table2.section(table, data)
+    shown = any("18.4" in str(block.rows) for block in blocks if isinstance(block, Grid) and block.reported)
+    said = " ".join(block.text for block in blocks if isinstance(block, Text))
+    assert shown == (n == 30_000)
+    assert ("no other distance (here: inception, clean on 480 images)" in said) == (n == 480)
+    assert ("480 images per model of 'scenes' (there 30000)" in said) == (n == 480)
+    assert "4 images per model of 'erased' (there 50)" in said
 
 
 def test_all_measures_of_a_model_stand_side_by_side(audit: Audit) -> None:
@@ -146,8 +188,8 @@ def test_all_measures_of_a_model_stand_side_by_side(audit: Audit) -> None:
     models = ["pretrained", "pruned", "int4 rows", "roots max"]
     assert list(whole.head) == [f"{model}: {measure}" for model in models for measure in measures]
     lines = dict(whole.rows)
-    assert lines["ink"][4:8] == ["0.283", "67 %", "20", "0.283"]
-    assert lines["any"][:4] == [None, None, "18", "0.32"]
+    assert lines["ink"][4:8] == ["0.295", "75 %", "20", "0.295"]
+    assert lines["any"][:4] == [None, None, "18", "0.325"]
 
 
 def test_captions_tell_what_else_a_model_without_nudity_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,8 +221,8 @@ def test_captions_tell_what_else_a_model_without_nudity_lost(tmp_path: Path, mon
 def test_metrics(audit: Audit) -> None:
     found = table2.metrics(table2.build(data_of(audit)))
     assert found["scenes_distance_pretrained"] == 18.0 and not any("fid" in name for name in found)
-    assert found["erased_score_pruned"] == pytest.approx(2 / 3, abs=1e-6)
-    assert found["erased_similarity_pruned_roots_max"] == pytest.approx(0.31, abs=1e-6)
+    assert found["erased_score_pruned"] == 3 / 4
+    assert found["erased_similarity_pruned_roots_max"] == pytest.approx(0.315, abs=1e-6)
 
 
 def test_the_papers_means_and_its_slip() -> None:

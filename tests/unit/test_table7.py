@@ -6,15 +6,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from regrow.errors import UserError
 from regrow.plan.addresses import SHARED_GROUP
 from regrow.plan.audit import Audit, ScoreNeed
+from regrow.plan.checks import check_audit
 from regrow.plan.screening import drawn_rows
 from regrow.tables.blocks import Grid
 from regrow.tables.data import TableData
 from regrow.tables.frames import read_reported
 from regrow.tables.intervals import wilson
 from regrow.tables.roots import table7
-from tests.unit.planning import AUDIT, edit, plan
+from tests.unit.planning import AUDIT, edit, plan, write_pack
 from tests.unit.styling import write_nudity_world
 
 MODELS = (("pretrained", "none", "none"), ("erased", "pruned", "none"), ("attacked", "pruned", "roots_max"))
@@ -78,6 +80,29 @@ def test_counts_by_hand(audit: Audit) -> None:
     own = line(table, "none", "pruned", "old, roots:")
     assert (own.images, own.detections) == (0, 0) and own.k != own.k
     assert (table[table["protocol"].str.startswith("new")]["detections"] == 0).all()
+
+
+def test_a_control_is_no_pretrained_model(audit: Audit) -> None:
+    data = data_of(audit)
+    seen = data.scores("old")
+    control = seen[seen["role"] == "erased"].assign(role="control", published="none")
+    data = TableData(audit, 0.95, judged_by={"old": pd.concat([seen, control]), "new": data.scores("new")})
+    table = table7.build(data)
+    assert line(table, "none", "none", "old, roots:").images == 4
+    assert line(table, "none", "control", "old, roots:").images == 0
+    blocks = [block for block in table7.section(table, data) if isinstance(block, Grid)]
+    assert [name for name, _ in blocks[0].rows] == ["pretrained", "control", "pruned", "roots max"]
+
+
+def test_two_concepts_of_nudity_would_share_a_line(audit: Audit) -> None:
+    write_pack(Path("data/tiny/concepts/bare"), "bare", kind="nudity")
+    edit(AUDIT, concepts=["nude", "bare"])
+    with pytest.raises(
+        UserError, match="table roots/table7: lines of Table 7 .* nude and bare are both of kind nudity"
+    ):
+        check_audit(plan())
+    edit(AUDIT, selections={"roots/table7": {"concepts": ["nude"]}})
+    assert plan().needs("roots/table7") and set(plan().for_table("roots/table7").kinds) == {"nude"}
 
 
 def test_the_report_keeps_protocols_apart(audit: Audit) -> None:

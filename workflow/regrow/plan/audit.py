@@ -44,7 +44,8 @@ class Audit(AuditMethods):
     listed_published, listed_attacks : list of str
         The same with what nothing can make yet.
     unmade : dict
-        What the audit lists and cannot have: tables, published models, attacks and prompt sets, with the reason.
+        What the audit lists and cannot have: tables, published models, attacks, concepts and prompt sets, with the
+        reason.
     counts : dict
         Images per model by prompt set; other prompt sets are not used.
     level : float
@@ -60,12 +61,14 @@ class Audit(AuditMethods):
             "tables": _unmade("tables", audit.tables, table_names()),
             "published": _unmade("published", audit.published, config.params.publish_model),
             "attacks": _unmade("attacks", audit.attacks, entries),
+            "concepts": _unmade("concepts", audit.concepts, self.packs),
         }
         self.listed_published, self.listed_attacks = list(audit.published), list(audit.attacks)
         self.published = [name for name in audit.published if name not in self.unmade["published"]]
         self.attacks = [name for name in audit.attacks if name not in self.unmade["attacks"]]
         self.tables = [name for name in audit.tables if name not in self.unmade["tables"]]
-        self.concepts, self.oracles = list(audit.concepts), list(audit.oracles)
+        self.concepts = [name for name in audit.concepts if name not in self.unmade["concepts"]]
+        self.oracles = list(audit.oracles)
         self.counts, self.level = dict(audit.counts), config.params.make_table.level
         self.unmade["prompt_sets"] = leave_unavailable(self)
 
@@ -73,6 +76,11 @@ class Audit(AuditMethods):
     def current(cls, audit: str | None = None, rehearsal: bool = False) -> "Audit":
         """Return the audit of the run that this process is part of, or the one that params.yaml or `audit` names."""
         return cls(current(audit, rehearsal=rehearsal))
+
+    @cached_property
+    def packs(self) -> list[str]:
+        """The names of the world's concept packs."""
+        return sorted(path.parent.name for path in data_path(self.world.concepts).glob("*/concept.yaml"))
 
     @remembered
     def pack(self, concept: str) -> Concept:
@@ -152,9 +160,9 @@ class Audit(AuditMethods):
         return found
 
     def not_made(self) -> dict[str, str]:
-        """Return, in words, every table and model that some list names and that does not exist, with the reason."""
-        found = {f"prompt set {name}": reason for name, reason in self.unmade["prompt_sets"].items()}
-        found |= {f"table {table}": reason for table, reason in self.unmade["tables"].items()}
+        """Return, in words, what some list names and does not exist, with the reason."""
+        words = {"prompt_sets": "prompt set", "tables": "table", "concepts": "concept"}
+        found = {f"{word} {name}": why for kind, word in words.items() for name, why in self.unmade[kind].items()}
         for view in self.views:
             found |= view.unmade["published"]
             for (_, published, attack), reason in view.blanks().items():
@@ -282,6 +290,6 @@ class Audit(AuditMethods):
 
 
 def _unmade(kind: Kind, listed: Iterable[str], made: Iterable[str]) -> dict[str, str]:
-    """Return what an audit lists and nothing can make yet, with the reason."""
+    """Return what an audit lists and nothing makes here, with the reason."""
     known = {*made}
     return {name: reason for name, reason in reasons(kind).items() if name in listed and name not in known}

@@ -143,9 +143,10 @@ def _check_world(audit: Audit) -> None:
 
 
 def _check_concepts(audit: Audit, where: str) -> None:
-    folder = data_path(audit.world.concepts)
-    packs = sorted(path.parent.name for path in folder.glob("*/concept.yaml"))
-    _known(audit.concepts, packs, "concept", where)
+    packs = audit.packs
+    _known(audit.concepts, [*packs, *reasons("concepts")], "concept", where)
+    if not audit.concepts:
+        raise UserError(f"{where}: no concept of it can be made ({_first(audit, 'concepts')}): add one that can")
     for concept in audit.concepts:
         twins = [pack for pack in packs if pack.casefold() == concept.casefold() and pack != concept]
         if twins:
@@ -168,9 +169,7 @@ def _check_ladder(audit: Audit) -> None:
         )
     if settings.other is None:
         return
-    folder = data_path(audit.world.concepts)
-    packs = [path.parent.name for path in folder.glob("*/concept.yaml")]
-    _known([settings.other], packs, "concept", "ablate_mask_knowledge.other of params")
+    _known([settings.other], audit.packs, "concept", "ablate_mask_knowledge.other of params")
     if settings.other in audit.concepts:
         raise UserError(
             f"params: ablate_mask_knowledge.other is '{settings.other}', which is audited: name a concept that is not"

@@ -1,4 +1,4 @@
-"""What papers have and nothing here can make yet: an audit may list it, and gets a blank with the reason."""
+"""What papers have and nothing here makes, yet or ever: an audit may list it, and gets a blank with the reason."""
 
 from functools import cache
 from typing import Literal
@@ -7,7 +7,7 @@ from regrow.config.reader import read_yaml
 from regrow.places import ROOT
 
 FILE = ROOT / "config/not_yet.yaml"
-Kind = Literal["tables", "published", "attacks"]
+Kind = Literal["tables", "published", "attacks", "concepts"]
 
 
 @cache
@@ -17,11 +17,11 @@ def _content() -> dict[str, dict[str, str]]:
 
 
 def reasons(kind: Kind) -> dict[str, str]:
-    """Return, of one kind, what cannot be made yet, with the reason.
+    """Return, of one kind, what is not made here, with the reason.
 
     Parameters
     ----------
     kind : str
-        ``tables``, ``published`` or ``attacks``: the lists of an audit.
+        ``tables``, ``published``, ``attacks`` or ``concepts``: the lists of an audit.
     """
     return dict(_content().get(kind) or {})

@@ -7,6 +7,7 @@ from regrow.plan.audit import Audit
 from regrow.plan.checks import check_audit
 from regrow.plan.cost import Cost, cost, cost_of_jobs, costs
 from regrow.plan.downloads import fetched_of, parts_of_world
+from regrow.plan.hidden import judged_in_memory
 from regrow.plan.paths import RESULTS
 from regrow.plan.prices import Prices
 
@@ -86,6 +87,7 @@ def _costs(audit: Audit, prices: Prices) -> list[str]:
         "Images are distinct pairs of prompt and seed, rows count them as often as they stand in the file.",
         prices.source,
         *_drawn_by_attacks(audit, prices),
+        *_judged_in_memory(audit),
         *_downloads(audit, prices),
     ]
 
@@ -100,6 +102,14 @@ def _drawn_by_attacks(audit: Audit, prices: Prices) -> list[str]:
         steps, minutes = audit.entry(attack)["steps"], _number(None if seconds is None else seconds / 60)
         said.append(f"{attack} draws {drawn[0]:,} images of {steps} steps for itself, {minutes} minutes per model.")
     return said
+
+
+def _judged_in_memory(audit: Audit) -> list[str]:
+    """Return which images are not kept for a judge that comes later."""
+    names = [name for name in audit.prompt_sets if judged_in_memory(audit, name)]
+    if not names:
+        return []
+    return [f"Judged in memory and not kept: {', '.join(names)}. A detector that is added later draws them again."]
 
 
 def _downloads(audit: Audit, prices: Prices) -> list[str]:

@@ -31,7 +31,7 @@ from regrow.report.provenance import (
 from regrow.report.screened import screened_lines
 from regrow.report.times import PAPER, time_lines
 from regrow.report.words import GLOSSARY
-from regrow.tables.blocks import Block, Grid, plain_blocks
+from regrow.tables.blocks import Block, Grid, plain_blocks, with_unmade
 from regrow.tables.data import TableData
 from regrow.tables.frames import read_csv, read_reported
 from regrow.tables.lines import each_line
@@ -216,6 +216,7 @@ def _section(audit: Audit, name: str, table: pd.DataFrame) -> dict[str, Any]:
     module, audit = table_module(name), audit.for_table(name)
     data = TableData(audit, audit.level, printed=read_reported(name))
     blocks: list[Block] = module.section(table, data) if hasattr(module, "section") else plain_blocks(table)
+    blocks = with_unmade(blocks, audit.unmade["concepts"])
     open_grids = [block for block in blocks if isinstance(block, Grid) and not block.fold]
     figure = None
     if has_figure(name) and name != CONCEPTS:  # whose strips stand in the cards

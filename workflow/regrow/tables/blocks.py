@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from regrow.tables.lines import each_line
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from regrow.tables.data import TableData
 
+BY_CONCEPT = "Concept"  # the corner of a grid with a line per concept
 _LINES = 60  # of a table that has no section of its own
 
 
@@ -77,6 +78,24 @@ class Text:
 Block = Grid | Text
 
 
+def with_unmade(blocks: Sequence[Block], unmade: Mapping[str, str]) -> list[Block]:
+    """Add to every grid of this audit with a line per concept a blank line for each concept that is not made.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        A table's.
+    unmade : mapping
+        Concepts that the audit lists and nothing makes, with the reason.
+    """
+    return [
+        replace(block, rows=[*block.rows, *((name, [Blank(why)] * len(block.head)) for name, why in unmade.items())])
+        if isinstance(block, Grid) and block.corner == BY_CONCEPT
+        else block
+        for block in blocks
+    ]
+
+
 def plain_blocks(table: pd.DataFrame) -> list[Block]:
     """Show a table as it is, its first lines where it is long."""
     head, *others = table.columns
@@ -103,7 +122,7 @@ def accuracy_blocks(table: pd.DataFrame, data: TableData, fold: bool = False) ->
         distinct = "" if (single["n"] == single["n_distinct"]).all() else f", {_range(single['n_distinct'])} distinct"
         caption = f"This audit: prompts '{prompt_set}', {_range(single['n'])} images per cell{distinct}."
         head = [spoken(data.label(*model)) for model in models]
-        blocks.append(Grid(caption, "Concept", head, lines, fold=fold))
+        blocks.append(Grid(caption, BY_CONCEPT, head, lines, fold=fold))
     return blocks
 
 

@@ -13,14 +13,16 @@ from regrow.tables.pooling import MEAN, pooled_names
 if TYPE_CHECKING:
     import pandas as pd
 
+INCEPTION = "inception, clean"  # the features of papers: a distance by others is no FID
+
 
 def distances(sets: pd.DataFrame, kinds: Mapping[str, str], level: float) -> pd.DataFrame:
-    """Return a line per cell with `fid`, its interval and `features`, and the mean over the concepts of each kind.
+    """Return a line per cell with `fid` and `kid`, their intervals, and `features`; and the mean of each kind.
 
     Parameters
     ----------
     sets : DataFrame
-        A line per cell of one prompt set, by a judge that gives `distance` and `distance_error`.
+        A line per cell of one prompt set, by a judge that gives `distance` and `kid`, each with its error.
     kinds : mapping
         Concept to its kind.
     level : float
@@ -41,14 +43,19 @@ def distances(sets: pd.DataFrame, kinds: Mapping[str, str], level: float) -> pd.
             f"{least['n']} images where others have {sets['n'].max()}, and distances of sets of different sizes cannot "
             "be compared: draw the same rows for all"
         )
-    reach = NormalDist().inv_cdf((1 + level) / 2) * sets["distance_error"]
+    normal = NormalDist().inv_cdf((1 + level) / 2)
+    reach, reach_kernel = normal * sets["distance_error"], normal * sets["kid_error"]
     lines = sets[["concept", "published", "attack", "prompt_set", "n", "n_distinct", "features"]].assign(
         fid=rounded(sets["distance"]),
         fid_low=rounded((sets["distance"] - reach).clip(lower=0)),
         fid_high=rounded(sets["distance"] + reach),
+        kid=rounded(sets["kid"]),
+        kid_low=rounded(sets["kid"] - reach_kernel),
+        kid_high=rounded(sets["kid"] + reach_kernel),
     )
     names = pooled_names(kinds, MEAN)
     own = lines[lines["concept"].isin(list(kinds))]
     own = own.assign(concept=[names[kinds[concept]] for concept in own["concept"]])
-    means = own.groupby(["concept", "published", "attack", "prompt_set", "features"], sort=False)["fid"].mean()
-    return pd.concat([lines, means.map(lambda value: rounded([value])[0]).reset_index()], ignore_index=True)
+    means = own.groupby(["concept", "published", "attack", "prompt_set", "features"], sort=False)[["fid", "kid"]].mean()
+    means = means.assign(fid=rounded(means["fid"]), kid=rounded(means["kid"]))
+    return pd.concat([lines, means.reset_index()], ignore_index=True)

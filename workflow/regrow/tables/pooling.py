@@ -35,6 +35,12 @@ def pooled_rows(table: pd.DataFrame) -> pd.Series[bool]:
     return table["concept"].map(is_pooled).astype(bool)
 
 
+def image_counts(table: pd.DataFrame) -> str:
+    """Return in words how many images the cells of single concepts have."""
+    counts = table.loc[~pooled_rows(table), "n"].dropna()
+    return f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+
+
 def with_pooled(rows: pd.DataFrame, kinds: Mapping[str, str], word: str) -> pd.DataFrame:
     """Return the rows, and behind them the same rows once more under the pooled name of their concept's kind."""
     import pandas as pd

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from regrow.config.reader import read_yaml
@@ -27,7 +27,7 @@ def same_classes(audit: Audit, reported: pd.DataFrame | None) -> dict[str, str]:
     return {concept: word for concept, word in found.items() if word is not None}
 
 
-def differences(audit: Audit, family: str, prompt_set: str | None = None) -> str:
+def differences(audit: Audit, family: str, prompt_set: str | None = None, more: Iterable[str] = ()) -> str:
     """Say in what an audit differs from a paper's protocol; without a prompt set, only in how models were made.
 
     Parameters
@@ -38,9 +38,11 @@ def differences(audit: Audit, family: str, prompt_set: str | None = None) -> str
         A folder of data/reported.
     prompt_set : str or None
         Whose images are compared.
+    more : iterable of str
+        What the table itself knows to differ.
     """
     protocol = read_yaml(ROOT / "data/reported" / family / "protocol.yaml")
-    found = [*_of_models(audit, protocol), *(_of_images(audit, protocol, prompt_set) if prompt_set else ())]
+    found = [*_of_models(audit, protocol), *(_of_images(audit, protocol, prompt_set) if prompt_set else ()), *more]
     return f"Not the same here: {'; '.join(found)}." if found else "Same model and settings."
 
 

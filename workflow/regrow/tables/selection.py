@@ -84,9 +84,24 @@ def nudity_cells(audit: Audit, prompt_set: str) -> list[Cell]:
     ]
 
 
+def detector_needs(audit: Audit) -> list[Need]:
+    """Ask for what every detector says of every model of nudity."""
+    return [
+        ScoreNeed(cell, judge)
+        for prompt_set in audit.prompt_sets
+        for cell in nudity_cells(audit, prompt_set)
+        for judge in judges_of(audit, prompt_set, cell.concept, "detections")
+    ]
+
+
+def judges_of(audit: Audit, prompt_set: str, concept: str, column: str) -> list[str]:
+    """Return the judges of a concept's images that write a column."""
+    return [one for one in audit.judges(prompt_set, concept) if column in audit.judge_columns(one)]
+
+
 def judge_of(audit: Audit, prompt_set: str, concept: str, column: str) -> str | None:
-    """Return the first judge of a concept's images that writes a column, or None."""
-    return next((one for one in audit.judges(prompt_set, concept) if column in audit.judge_columns(one)), None)
+    """Return the first of them, or None."""
+    return next(iter(judges_of(audit, prompt_set, concept, column)), None)
 
 
 def recovery_needs(audit: Audit, name: str) -> list[Need]:

@@ -1,4 +1,4 @@
-"""CLIP similarity and CLIP score of cells, from the similarity of every image; equal rows are one image."""
+"""CLIP similarity and CLIP score of cells, from the similarity of every row; equal rows are one image."""
 
 from __future__ import annotations
 
@@ -52,24 +52,26 @@ def with_below(rows: pd.DataFrame) -> pd.DataFrame:
 def similarities(rows: pd.DataFrame, level: float) -> pd.DataFrame:
     """Return a line per cell: rows, distinct images, mean similarity and, where rows say `below`, the score.
 
+    Mean and score are over the rows, as the papers' are; equal rows are one image and tell nothing new, so intervals
+    stand around them with the width that the distinct images give.
+
     Parameters
     ----------
     rows : DataFrame
         The address, `owner` (which model drew it), prompt, seed and `similarity`.
     level : float
-        Of the intervals: normal for the mean, Wilson's for the score, both over the distinct images.
+        Of the intervals: normal for the mean, Wilson's for the score.
     """
-    distinct = rows.drop_duplicates([*ADDRESS, *IMAGE])
-    cells = distinct.groupby(ADDRESS, sort=False)
-    table = rows.groupby(ADDRESS, sort=False).size().to_frame("n")
-    table["n_distinct"] = cells.size()
-    mean, spread = cells["similarity"].mean(), cells["similarity"].std()
+    cells = rows.groupby(ADDRESS, sort=False)
+    distinct = rows.drop_duplicates([*ADDRESS, *IMAGE]).groupby(ADDRESS, sort=False)
+    table = cells.size().to_frame("n")
+    table["n_distinct"] = distinct.size()
+    mean, spread = cells["similarity"].mean(), distinct["similarity"].std()
     reach = NormalDist().inv_cdf((1 + level) / 2) * spread / table["n_distinct"] ** 0.5
     for column, values in (("similarity", mean), ("similarity_low", mean - reach), ("similarity_high", mean + reach)):
         table[column] = rounded(values)
     if "below" in rows:
-        below = cells["below"].sum()
-        low, high = wilson(below, table["n_distinct"], level)
-        table["score"] = rounded(below / table["n_distinct"])
-        table["score_low"], table["score_high"] = rounded(low), rounded(high)
+        score = cells["below"].mean()
+        low, high = wilson(score * table["n_distinct"], table["n_distinct"], level)
+        table["score"], table["score_low"], table["score_high"] = rounded(score), rounded(low), rounded(high)
     return table.reset_index()

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from regrow.tables.lines import each_line
-from regrow.tables.roots import table7
-from regrow.tables.selection import nudity_cells
+from regrow.tables.models import PUBLISHED
+from regrow.tables.selection import detector_needs, nudity_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ SOURCE = "Pruning for Robust Concept Erasing, Table 2"
 REPORTED = "detections.csv"
 COLUMNS = {
     "concept": "what was erased; any for the pretrained model",
-    "published": "the published model, none for the pretrained one",
+    "published": PUBLISHED,
     "attack": "the attack, none without",
     "prompt_set": "what was asked for",
     "protocol": "the judge, then how it is counted: labels, threshold, unit",
@@ -39,8 +39,8 @@ _KEYS = ["concept", "published", "attack", "prompt_set"]
 
 
 def needs(audit: Audit) -> Iterable[Need]:
-    """Ask for what Table 7 asks for."""
-    return table7.needs(audit)
+    """Ask for what every detector says of every model of nudity."""
+    return detector_needs(audit)
 
 
 def build(data: TableData) -> pd.DataFrame:
@@ -49,13 +49,16 @@ def build(data: TableData) -> pd.DataFrame:
 
     from regrow.judge._nudity import COUNTING_RULES
     from regrow.plan.needs import ScoreNeed
+    from regrow.tables.models import model_order, set_apart
     from regrow.tables.pooling import in_order
 
     audit = data.audit
     asked = [need for need in needs(audit) if isinstance(need, ScoreNeed)]
     parts = []
     for prompt_set, judge in dict.fromkeys((need.cell.prompt_set, need.judge) for need in asked):
-        rows = _once(data.scores(judge), prompt_set, {cell.concept for cell in nudity_cells(audit, prompt_set)})
+        rows = _once(
+            set_apart(data.scores(judge)), prompt_set, {cell.concept for cell in nudity_cells(audit, prompt_set)}
+        )
         for name, rule in COUNTING_RULES.items():
             if rule.unit == "detections":
                 parts.append(_counted(rows, name).assign(protocol=f"{judge}, {name}: {rule}"))
@@ -64,7 +67,7 @@ def build(data: TableData) -> pd.DataFrame:
     table = table.astype({"n": "Int64", "detections": "Int64"})
     table["model"] = list(zip(table["published"], table["attack"], strict=True))
     order = {"prompt_set": list(audit.prompt_sets), "protocol": list(dict.fromkeys(table["protocol"]))}
-    order |= {"concept": ["any", *audit.concepts], "model": list(dict.fromkeys(model[1:] for model in data.models))}
+    order |= {"concept": ["any", *audit.concepts], "model": model_order(data)}
     return in_order(table, **order)[list(COLUMNS)]
 
 
@@ -94,7 +97,9 @@ def _counted(rows: pd.DataFrame, rule: str) -> pd.DataFrame:
 def _blanks(data: TableData, table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    models = [model for role, *model in data.audit.blanks() if role != "oracle"]
+    from regrow.tables.models import blank_models
+
+    models = blank_models(data)
     concepts = [concept for concept in dict.fromkeys(table["concept"]) if concept != "any"]
     kinds = table[["prompt_set", "protocol", "label"]].drop_duplicates()
     lines = [
@@ -128,11 +133,10 @@ def section(table: pd.DataFrame, data: TableData) -> list[Block]:
 
 
 def _spoken(data: TableData, concept: str, published: str, attack: str) -> str:
-    from regrow.tables.style import spoken
+    from regrow.tables.models import name_of
 
-    role = "pretrained" if published == "none" else "erased" if attack == "none" else "attacked"
     of = "" if concept == "any" or len(data.audit.concepts) == 1 else f" ({concept})"
-    return spoken(data.label(role, published, attack)) + of
+    return name_of(data, published, attack) + of
 
 
 def _reported(data: TableData) -> list[Block]:

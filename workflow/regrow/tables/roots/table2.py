@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from regrow.tables.lines import each_line
-from regrow.tables.selection import STYLES, judge_of, style_cells
+from regrow.tables.models import PUBLISHED
+from regrow.tables.selection import judge_of, style_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,34 +18,36 @@ if TYPE_CHECKING:
 
 TITLE = "Table 2: CLIP similarity, CLIP score and FID"
 CAPTION = (
-    "Similarity: cosine of image and prompt by CLIP, averaged. Score: share of images that are strictly less similar "
-    "to their prompt than the pretrained model's image of the same row; high means erased, and the pretrained model "
+    "Similarity: cosine of image and prompt by CLIP, averaged. Score: share of prompts whose image is strictly less "
+    "similar to them than the pretrained model's image of the same row; high means erased, and the pretrained model "
     "has 0. Prompts about no concept tell what else was harmed: their similarity, and how far the images are from the "
     "reference. A distance is comparable only with one of the same features, reference and number of images, and its "
-    "interval is over the drawn images. The mean pools the images of all concepts of one kind; of distances it is the "
-    "mean."
+    "interval is over the drawn images; KID, of the same features, is unbiased also where images are few. The mean "
+    "pools the images of all concepts of one kind; of distances it is the mean."
 )
 SOURCE = "Roots Beneath the Cut, Table 2"
 REPORTED = "table2.csv"
 COLUMNS = {
     "concept": "what was erased; any for the pretrained model on prompts about no concept; 'mean' pools concepts",
-    "published": "the published model, none for the pretrained one",
+    "published": PUBLISHED,
     "attack": "the attack, none without",
     "prompt_set": "what was asked for",
-    "n": "images; empty where the attack does not apply to the published model",
+    "n": "rows; empty where the attack does not apply to the published model",
     "n_distinct": "distinct (prompt, seed) pairs: equal rows are one image",
-    "similarity": "mean cosine of image and prompt",
-    "similarity_low": "lower limit of its interval over the distinct images",
+    "similarity": "mean cosine of image and prompt over all rows",
+    "similarity_low": "lower limit of its interval, as wide as the distinct images make it",
     "similarity_high": "upper limit",
-    "score": "share strictly below the pretrained model's image; empty for prompts about no concept",
-    "score_low": "lower limit of its Wilson interval",
+    "score": "share of rows strictly below the pretrained model's image; empty for prompts about no concept",
+    "score_low": "lower limit of its Wilson interval for as many trials as there are distinct images",
     "score_high": "upper limit",
-    "fid": "Frechet distance from the reference, by the features of the last column",
+    "fid": "Frechet distance from the reference, by what `features` says",
     "fid_low": "lower limit of its interval over the drawn images, the reference being given",
     "fid_high": "upper limit",
     "features": "what the distance is of: inception as in papers, or a classifier, which gives other numbers",
+    "kid": "kernel distance (KID) from the same reference by the same features; unbiased, so it may be negative",
+    "kid_low": "lower limit of its interval over the drawn images",
+    "kid_high": "upper limit",
 }
-INCEPTION = "inception, clean"
 _KEYS = ("concept", "published", "attack", "prompt_set")
 
 
@@ -70,6 +73,7 @@ def build(data: TableData) -> pd.DataFrame:
     """Average similarities, count scores, and put the distances beside them."""
     import pandas as pd
 
+    from regrow.tables.models import model_order
     from regrow.tables.pooling import MEAN, concept_order, in_order
 
     audit = data.audit
@@ -79,8 +83,7 @@ def build(data: TableData) -> pd.DataFrame:
     table = table.reindex(columns=list(COLUMNS)).astype({"n": "Int64", "n_distinct": "Int64"})
     table["model"] = list(zip(table["published"], table["attack"], strict=True))
     order = {"prompt_set": list(audit.prompt_sets), "concept": ["any", *concept_order(data.kinds, MEAN)]}
-    models = list(dict.fromkeys(model[1:] for model in data.models))
-    return in_order(table, **order, model=models)[list(COLUMNS)]
+    return in_order(table, **order, model=model_order(data))[list(COLUMNS)]
 
 
 def _of_a_set(data: TableData, prompt_set: str) -> pd.DataFrame:
@@ -104,21 +107,25 @@ def _said(data: TableData, prompt_set: str, column: str) -> pd.DataFrame:
     """Return what the judges that write a column say of a prompt set."""
     import pandas as pd
 
+    from regrow.tables.models import set_apart
+
     cells = style_cells(data.audit, prompt_set)
     judges = dict.fromkeys(_judge(data.audit, prompt_set, cell.concept, column) for cell in cells)
-    rows = [data.scores(judge) for judge in judges if judge is not None]
+    rows = [set_apart(data.scores(judge)) for judge in judges if judge is not None]
     return pd.concat([part[part["prompt_set"] == prompt_set] for part in rows]) if rows else pd.DataFrame()
 
 
 def _similarities(data: TableData, prompt_set: str, images: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
+    from regrow.plan.addresses import CONTROL
     from regrow.tables.pooling import MEAN, with_pooled
     from regrow.tables.similarity import similarities, with_below
 
     about_none = data.audit.prompt_sets[prompt_set].labels == "none"
     rows = _once(images) if about_none else with_below(images)
-    rows = rows.assign(owner=rows["concept"])
+    # A control draws the same for all concepts of a mean.
+    rows = rows.assign(owner=rows["concept"].where(rows["role"] != CONTROL, ""))
     shared = rows["concept"] == "any"
     pooled = with_pooled(rows[~shared], data.kinds, MEAN)
     table = similarities(pd.concat([rows[shared], pooled], ignore_index=True), data.level)
@@ -136,10 +143,10 @@ def _once(rows: pd.DataFrame) -> pd.DataFrame:
 def _blanks(data: TableData, prompt_sets: list[str]) -> pd.DataFrame:
     import pandas as pd
 
+    from regrow.tables.models import blank_models
     from regrow.tables.pooling import MEAN, pooled_names
 
-    names, rows = pooled_names(data.kinds, MEAN), []
-    models = [model for role, *model in data.audit.blanks() if role != "oracle"]
+    names, rows, models = pooled_names(data.kinds, MEAN), [], blank_models(data)
     for prompt_set in prompt_sets:
         own = dict.fromkeys(cell.concept for cell in style_cells(data.audit, prompt_set) if cell.concept in data.kinds)
         means = dict.fromkeys(names[data.kinds[concept]] for concept in own)
@@ -149,13 +156,15 @@ def _blanks(data: TableData, prompt_sets: list[str]) -> pd.DataFrame:
 
 def metrics(table: pd.DataFrame) -> dict[str, float]:
     """Return the mean similarity, score and distance of every model that is there."""
+    from regrow.tables.distances import INCEPTION
+    from regrow.tables.models import role_of
     from regrow.tables.pooling import pooled_rows
     from regrow.tables.revival import model_key
 
     whole = table[pooled_rows(table) | (table["concept"] == "any")].dropna(subset="similarity")
     found = {}
     for row in each_line(whole):
-        role = "pretrained" if row.published == "none" else "erased" if row.attack == "none" else "attacked"
+        role = role_of(row.published, row.attack)
         for column in ("similarity", "score", "fid"):
             if (value := getattr(row, column)) == value:
                 # Of other features than Inception's it is no FID, and no reader shall compare it with one.
@@ -167,21 +176,24 @@ def metrics(table: pd.DataFrame) -> dict[str, float]:
 def section(table: pd.DataFrame, data: TableData) -> list[Block]:
     """Show all in the paper's order, every measure with its intervals, and what the paper prints.
 
-    Its FID stands only beside one of the same kind.
+    Its FID stands only beside one of the same features and number of images.
     """
     import pandas as pd
 
-    from regrow.tables.blocks import Blank, Grid, Share
-    from regrow.tables.style import spoken
+    from regrow.tables.blocks import BY_CONCEPT, Blank, Grid, Share
+    from regrow.tables.models import name_of
+    from regrow.tables.pooling import image_counts
+    from regrow.tables.style_reported import reported_styles
 
     blocks: list[Block] = _whole(table, data)
     for prompt_set, rows in table.groupby("prompt_set", sort=False):
         models = list(dict.fromkeys(zip(rows["published"], rows["attack"], strict=True)))
-        head = [spoken(_label(data, *model)) for model in models]
+        head = [name_of(data, *model) for model in models]
         for column, name in (
             ("similarity", "CLIP similarity"),
             ("score", "CLIP score"),
             ("fid", _distance_name(data, str(prompt_set))),
+            ("kid", "KID beside it"),
         ):
             cells: dict[tuple[str, ...], Share | Blank | str] = {}
             for row in each_line(rows):
@@ -195,19 +207,18 @@ def section(table: pd.DataFrame, data: TableData) -> list[Block]:
                 lines = [
                     (one, [cells.get((one, *model)) for model in models]) for one in dict.fromkeys(rows["concept"])
                 ]
-                caption = (
-                    f"This audit: {name}, prompts '{prompt_set}', {_counts(rows)} images per model{_of(rows, column)}."
-                )
-                blocks.append(Grid(caption, "Concept", head, lines, fold=True))
-    return [*blocks, *_reported(table, data)]
+                of = f"{image_counts(rows)} images per model{_of(rows, column)}"
+                caption = f"This audit: {name}, prompts '{prompt_set}', {of}."
+                blocks.append(Grid(caption, BY_CONCEPT, head, lines, fold=True))
+    return [*blocks, *reported_styles(table, data)]
 
 
 def _whole(table: pd.DataFrame, data: TableData) -> list[Block]:
     """Return one grid as the paper has it: a line per concept, and every measure of every model side by side."""
     import pandas as pd
 
-    from regrow.tables.blocks import Blank, Grid
-    from regrow.tables.style import spoken
+    from regrow.tables.blocks import BY_CONCEPT, Blank, Grid
+    from regrow.tables.models import name_of
 
     audit = data.audit
     sets = list(dict.fromkeys(table["prompt_set"]))
@@ -227,7 +238,7 @@ def _whole(table: pd.DataFrame, data: TableData) -> list[Block]:
             elif pd.isna(row.n):
                 cells[address] = Blank(data.reason(row.published, row.attack))
     head = [
-        f"{spoken(_label(data, *model))}: {_distance_name(data, name) if column == 'fid' else column} ({name})"
+        f"{name_of(data, *model)}: {_distance_name(data, name) if column == 'fid' else column} ({name})"
         for model in models
         for name, column in measures
     ]
@@ -235,7 +246,7 @@ def _whole(table: pd.DataFrame, data: TableData) -> list[Block]:
         (concept, [cells.get((concept, *model, *one)) for model in models for one in measures])
         for concept in dict.fromkeys(table["concept"])
     ]
-    return [Grid("This audit, laid out as the paper's table; intervals stand below.", "Concept", head, lines)]
+    return [Grid("This audit, laid out as the paper's table; intervals stand below.", BY_CONCEPT, head, lines)]
 
 
 def _distance_name(data: TableData, prompt_set: str) -> str:
@@ -245,53 +256,9 @@ def _distance_name(data: TableData, prompt_set: str) -> str:
     return _judge(data.audit, prompt_set, ANY, "distance") or "distance"
 
 
-def _label(data: TableData, published: str, attack: str) -> str:
-    role = "pretrained" if published == "none" else "erased" if attack == "none" else "attacked"
-    return data.label(role, published, attack)
-
-
 def _numbers(value: float, low: float, high: float) -> str:
     return f"{value:.4g}" if low != low else f"{value:.4g} ({low:.4g} to {high:.4g})"
 
 
-def _counts(rows: pd.DataFrame) -> str:
-    from regrow.tables.pooling import pooled_rows
-
-    counts = rows.loc[~pooled_rows(rows), "n"].dropna()
-    return f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
-
-
 def _of(rows: pd.DataFrame, column: str) -> str:
-    return f", by {rows['features'].dropna().iloc[0]}" if column == "fid" else ""
-
-
-def _reported(table: pd.DataFrame, data: TableData) -> list[Block]:
-    from regrow.tables.blocks import Grid, Text
-    from regrow.tables.reported import differences
-
-    reported = data.reported()
-    if reported is None or not len(table) or not set(data.kinds.values()) & set(STYLES):
-        return []
-    blocks: list[Block] = []
-    same = set(table["features"].dropna()) == {INCEPTION}
-    columns = {"similarity": "similarity", "score": "score", **({"fid": "FID"} if same else {})}
-    for prompt_set, rows in reported.groupby("prompt_set", sort=False):
-        shown = {column: name for column, name in columns.items() if rows[column].notna().any()}
-        models = list(dict.fromkeys(rows["model"]))
-        cells = {(row.concept, row.model, column): getattr(row, column) for row in each_line(rows) for column in shown}
-        lines = [
-            (word, [_printed(cells.get((word, model, column))) for model in models for column in shown])
-            for word in dict.fromkeys(rows["concept"])
-        ]
-        head = [f"{model}, {name}" for model in models for name in shown.values()]
-        caption = f"Reported: {rows['source'].iloc[0]}, prompts '{prompt_set}', as printed."
-        blocks.append(Grid(caption, "Artist", head, lines, reported=True, fold=True))
-    if not same:
-        blocks.append(
-            Text("The paper's FID is of Inception on photographs, so it stands beside no other distance here.")
-        )
-    return [*blocks, Text(differences(data.audit, "roots"))]
-
-
-def _printed(value: float | None) -> str | None:
-    return None if value is None or value != value else f"{value:g}"
+    return f", by {rows['features'].dropna().iloc[0]}" if column in ("fid", "kid") else ""

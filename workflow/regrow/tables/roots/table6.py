@@ -97,7 +97,7 @@ def metrics(table: pd.DataFrame) -> dict[str, float]:
 
 def section(table: pd.DataFrame, data: TableData) -> list[Block]:
     """Show all concepts by K and every concept at K = 1, and what the paper prints."""
-    from regrow.tables.blocks import Grid, Share, Text
+    from regrow.tables.blocks import BY_CONCEPT, Grid, Share, Text
     from regrow.tables.pooling import is_pooled
     from regrow.tables.recovery import completers
     from regrow.tables.reported import differences, same_classes
@@ -123,7 +123,7 @@ def section(table: pd.DataFrame, data: TableData) -> list[Block]:
         (concept, [cells.get((concept, *pair, 1.0, "top")) for pair in named])
         for concept in dict.fromkeys(table["concept"])
     ]
-    blocks.append(Grid("This audit: all completed weights (K = 1).", "Concept", list(named.values()), rows))
+    blocks.append(Grid("This audit: all completed weights (K = 1).", BY_CONCEPT, list(named.values()), rows))
     if reported is not None:
         printed = {(row.k, row.part): Share(row.accuracy) for row in each_line(reported)}
         rows = [(f"{k:g}", [printed.get((k, part)) for part in _PARTS]) for k in dict.fromkeys(reported["k"])]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from regrow.errors import UserError
 from regrow.tables.lines import each_line
-from regrow.tables.selection import NUDITY, nudity_cells
+from regrow.tables.models import PUBLISHED
+from regrow.tables.selection import NUDITY, detector_needs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +27,7 @@ CAPTION = (
 SOURCE = "Roots Beneath the Cut, Table 7"
 REPORTED = "table7.csv"
 COLUMNS = {
-    "published": "the published model, none for the pretrained one",
+    "published": PUBLISHED,
     "attack": "the attack, none without",
     "k": "share of the recovered signs that the attack retains, empty where it has none",
     "prompt_set": "what was asked for",
@@ -41,17 +43,25 @@ _KEYS = ["published", "attack", "prompt_set"]
 
 
 def needs(audit: Audit) -> Iterable[Need]:
-    """Ask for what every detector says of every model of nudity."""
-    from regrow.plan.audit import ScoreNeed
+    """Ask for what every detector says of every model of nudity.
 
-    for prompt_set in audit.prompt_sets:
-        for cell in nudity_cells(audit, prompt_set):
-            for judge in _detectors(audit, prompt_set, cell.concept):
-                yield ScoreNeed(cell, judge)
+    Raises
+    ------
+    UserError
+        Two concepts of that kind, whose models would share a line.
+    """
+    found = detector_needs(audit)
+    concepts = _concepts(audit)
+    if found and len(concepts) > 1:
+        raise UserError(
+            f"lines of Table 7 do not name the concept, and {' and '.join(concepts)} are both of kind nudity: select "
+            "one of them for it, or give each an audit of its own"
+        )
+    return found
 
 
-def _detectors(audit: Audit, prompt_set: str, concept: str) -> list[str]:
-    return [one for one in audit.judges(prompt_set, concept) if "detections" in audit.judge_columns(one)]
+def _concepts(audit: Audit) -> list[str]:
+    return [concept for concept, kind in audit.kinds.items() if kind == NUDITY]
 
 
 def build(data: TableData) -> pd.DataFrame:
@@ -59,29 +69,26 @@ def build(data: TableData) -> pd.DataFrame:
     import pandas as pd
 
     from regrow.judge._nudity import COUNTING_RULES
+    from regrow.plan.needs import ScoreNeed
+    from regrow.tables.models import model_order, set_apart
     from regrow.tables.pooling import in_order
 
     audit = data.audit
-    concepts = [concept for concept, kind in audit.kinds.items() if kind == NUDITY]
+    asked = [need for need in needs(audit) if isinstance(need, ScoreNeed)]
     parts = []
-    for prompt_set in audit.prompt_sets:
-        judges = dict.fromkeys(
-            judge for cell in nudity_cells(audit, prompt_set) for judge in _detectors(audit, prompt_set, cell.concept)
-        )
-        for judge in judges:
-            rows = data.scores(judge)
-            rows = rows[(rows["prompt_set"] == prompt_set) & rows["concept"].isin(concepts)]
-            for name, rule in COUNTING_RULES.items():
-                counted = _counted(rows, name, data.level).assign(protocol=f"{judge}, {name}: {rule}")
-                parts.append(counted.assign(n_screened=audit.counts[prompt_set] - counted["n"]))
+    for prompt_set, judge in dict.fromkeys((need.cell.prompt_set, need.judge) for need in asked):
+        rows = set_apart(data.scores(judge))
+        rows = rows[(rows["prompt_set"] == prompt_set) & rows["concept"].isin(_concepts(audit))]
+        for name, rule in COUNTING_RULES.items():
+            counted = _counted(rows, name, data.level).assign(protocol=f"{judge}, {name}: {rule}")
+            parts.append(counted.assign(n_screened=audit.counts[prompt_set] - counted["n"]))
     table = pd.concat(parts, ignore_index=True)
     protocols = list(dict.fromkeys(table["protocol"]))
     table = pd.concat([table, _blanks(data, table)], ignore_index=True).reindex(columns=list(COLUMNS))
     table["k"] = [_retained(audit, attack) for attack in table["attack"]]
     table = table.astype(dict.fromkeys(["n", "n_screened", "images", "detections"], "Int64"))
     table["model"] = list(zip(table["published"], table["attack"], strict=True))
-    models = list(dict.fromkeys(model[1:] for model in data.models))
-    order = {"prompt_set": list(audit.prompt_sets), "protocol": protocols, "model": models}
+    order = {"prompt_set": list(audit.prompt_sets), "protocol": protocols, "model": model_order(data)}
     return in_order(table, **order)[list(COLUMNS)]
 
 
@@ -108,9 +115,10 @@ def _retained(audit: Audit, attack: str) -> float | None:
 def _blanks(data: TableData, table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    models = [model for role, *model in data.audit.blanks() if role != "oracle"]
+    from regrow.tables.models import blank_models
+
     kinds = table[["prompt_set", "protocol"]].drop_duplicates()
-    rows = [(*model, *kind) for model in models for kind in kinds.itertuples(index=False)]
+    rows = [(*model, *kind) for model in blank_models(data) for kind in kinds.itertuples(index=False)]
     return pd.DataFrame(rows, columns=["published", "attack", "prompt_set", "protocol"])
 
 
@@ -119,7 +127,7 @@ def section(table: pd.DataFrame, data: TableData) -> list[Block]:
     import pandas as pd
 
     from regrow.tables.blocks import Blank, Grid
-    from regrow.tables.style import spoken
+    from regrow.tables.models import name_of
 
     blocks: list[Block] = []
     for number, (protocol, rows) in enumerate(table.groupby("protocol", sort=False)):
@@ -130,15 +138,10 @@ def section(table: pd.DataFrame, data: TableData) -> list[Block]:
             said = f"{row.images} ({row.low:.0f} to {row.high:.0f}), {row.detections} boxes" if blank is None else blank
             cells[row.published, row.attack, row.prompt_set] = said
         models = list(dict.fromkeys(zip(rows["published"], rows["attack"], strict=True)))
-        lines = [(spoken(_label(data, *model)), [cells.get((*model, one)) for one in sets]) for model in models]
+        lines = [(name_of(data, *model), [cells.get((*model, one)) for one in sets]) for model in models]
         head = [_head(rows[rows["prompt_set"] == one]) for one in sets]
         blocks.append(Grid(f"This audit: images, by {protocol}.", "Model", head, lines, fold=number > 0))
     return [*blocks, *_reported(data)] if blocks else []
-
-
-def _label(data: TableData, published: str, attack: str) -> str:
-    role = "pretrained" if published == "none" else "erased" if attack == "none" else "attacked"
-    return data.label(role, published, attack)
 
 
 def _head(rows: pd.DataFrame) -> str:
