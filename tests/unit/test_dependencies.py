@@ -87,7 +87,8 @@ def test_an_unknown_module_is_an_error(package):
 
 
 def test_stages_with_what_they_say_of_themselves(package):
-    assert dependencies.stages() == {"first": "Stage `first`: one."}
+    assert dependencies.stages() == ["first"]
+    assert dependencies.summary_of("first") == "Stage `first`: one."
 
 
 SOURCE = '"""Words."""\n\n\ndef f(x):\n    """More words."""\n    return x + 1\n'

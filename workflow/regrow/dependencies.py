@@ -69,10 +69,14 @@ def constant(module: str, name: str) -> Any:
     raise AttributeError(f"{module} assigns no {name}")
 
 
-def stages() -> dict[str, str]:
-    """Return what each stage says of itself in one line; a stage is one file `stages/<stage>.py`."""
-    paths = sorted((PACKAGE / "stages").glob("[a-z]*.py"))
-    return {path.stem: (ast.get_docstring(_parse(path)) or "").partition("\n")[0] for path in paths}
+def stages() -> list[str]:
+    """Return the names of the stages; a stage is one file `stages/<stage>.py`."""
+    return sorted(path.stem for path in (PACKAGE / "stages").glob("[a-z]*.py"))
+
+
+def summary_of(stage: str) -> str:
+    """Return what a stage says of itself in one line, without importing it."""
+    return (ast.get_docstring(_parse(PACKAGE / f"stages/{stage}.py")) or "").partition("\n")[0]
 
 
 def remember() -> None:

@@ -8,6 +8,11 @@ import yaml
 
 from regrow.errors import UserError
 
+try:  # libyaml's, which is ten times as fast, and every job reads the settings
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?|[-+]?\.inf|\.nan", re.IGNORECASE)
 # YAML 1.1 reads 010 as 8 and 1:30 as 90; here the first is a word, which the schema refuses, and so is the second.
 WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)")
@@ -16,9 +21,10 @@ NULL = re.compile(r"~|null|", re.IGNORECASE)
 TAGS = {"float": FLOAT, "int": WHOLE, "bool": BOOLEAN, "null": NULL}
 
 
-class StrictLoader(yaml.SafeLoader):
+class StrictLoader(SafeLoader):
     """A safe loader that refuses doubled keys and does not guess."""
 
+    name: str  # of the file, for messages
     # Not the resolvers of the base class: dates, yes and no, octal and sexagesimal numbers stay words.
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 

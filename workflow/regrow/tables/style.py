@@ -109,6 +109,7 @@ def save(drawn: Figure | Image.Image, png: Path, pdf: Path, dpi: int) -> None:
             png,
             lambda path: plot.savefig(path, format="png", dpi=dpi, facecolor="white", metadata={"Software": None}),
         )
+        plot.set_layout_engine("none")  # the PDF's axes stay where they are, and nobody looks for their places twice
     page = drawn
     nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
     write_then_rename(pdf, lambda path: page.savefig(path, format="pdf", dpi=dpi, metadata=nothing))

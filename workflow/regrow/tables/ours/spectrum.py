@@ -170,4 +170,5 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> float:
     axes.axhline(1, color=style.GREY, linewidth=0.6, linestyle=":")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")  # a matrix of less than ten values would have all of them labelled
     return highest
