@@ -1,6 +1,7 @@
 """`regrow check` from files to exit codes, on the emoji world with few steps and few images."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,19 +15,10 @@ from torch import Tensor
 from torch.nn.utils import prune
 
 from regrow import cli
-from regrow.check.setting import read_setting
 from regrow.config.reader import read_yaml
-from regrow.errors import UserError
-from regrow.model.deltas import write_delta
-from regrow.model.masks import read_erased
-from regrow.model.pipelines import base_digest
 from regrow.places import ROOT
-from regrow.stages import erase_concept, index_world
-from tests.tiny.make_world import write_concept
-from tests.unit.erasing import CONCEPTPRUNE
+from tests.unit.checking import PIPELINE, bell_mask, write_released
 
-PIPELINE = ROOT / "data/emoji/pipeline"
-IMAGES = "8"
 Check = Callable[..., tuple[int, str]]
 
 
@@ -36,15 +28,8 @@ def base() -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def mask(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
-    """What a short ConceptPrune cuts for the bell."""
-    folder = tmp_path_factory.mktemp("erased")
-    world = {"name": "emoji", "pipeline": str(PIPELINE), "concepts": str(ROOT / "data/emoji/concepts")}
-    index_world.run(world, folder / "world.json")
-    options = {**CONCEPTPRUNE, "calls": 6, "steps": 8, "batch": 24}
-    path = folder / "erased.safetensors"
-    erase_concept.run(folder / "world.json", "bell", "conceptprune", options, "prune", folder, "cpu", path)
-    return {name.removeprefix("unet."): mask for name, mask in read_erased(path).mask.items()}
+def mask() -> dict[str, Tensor]:
+    return {name.removeprefix("unet."): cut for name, cut in bell_mask().items()}
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +46,8 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: object, concept: str = "bell") -> tuple[int, str]:
-        code = cli.run(["check", *map(str, words), "--concept", concept, "--images", IMAGES])
+    def run(*words: object, concept: str = "bell", images: int = 8) -> tuple[int, str]:
+        code = cli.run(["check", *map(str, words), "--concept", concept, "--images", str(images)])
         captured = capsys.readouterr()
         return code, captured.out if code != 1 else captured.err
 
@@ -87,7 +72,7 @@ def test_pruned_by_torch_and_removed_grows_back_by_its_signs(
     assert "'bell' grows back: the published model draws it in" in said and "after the attack signed_zeros" in said
     record = json.loads(Path("out/check.json").read_text())
     assert record["images"]["signed_zeros"]["correct"] > record["images"]["published"]["correct"] + 5
-    assert set(record["images"]) == {"published", "published, other things", "roots_max", "signed_zeros"}
+    assert set(record["images"]) == {"published", "other things, right", "roots_max", "signed_zeros"}
     assert sum(layer["missing"] for layer in record["missing"]) == sum(int(cut.sum()) for cut in mask.values())
     assert Path("out/model_card.md").read_text() in said
     # Nothing is drawn, judged or completed again, and nothing was left outside the folder.
@@ -100,15 +85,18 @@ def test_pruned_by_torch_and_removed_grows_back_by_its_signs(
     assert {path.name for path in tmp_path.iterdir()} == {"params.yaml", "stranger.pt", "out"}
 
 
-def test_the_worlds_own_published_file_with_another_concepts_pack(
-    check: Check, tmp_path: Path, mask: dict[str, Tensor], pruned: dict[str, Tensor]
-) -> None:
-    write_delta(
-        tmp_path / "renamed.safetensors", {f"unet.{name}": pruned[name] for name in mask}, base_digest(PIPELINE)
+def test_the_worlds_own_published_file_renamed(check: Check, tmp_path: Path) -> None:
+    write_released(tmp_path / "renamed.safetensors")
+    code, said = check("renamed.safetensors", "--attacks", "signed_zeros")
+    assert code == 3 and "renamed.safetensors: a delta of regrow with 16 tensors, on its base" in said
+    assert "verdict: grows back" in said and "This file is nothing without its base" in said
+    counts = r"\d of 8 \(0.\d\d to \d.\d\d\)"
+    sentence = f"'bell' grows back: the published model draws it in {counts} images, after the attack signed_zeros in "
+    assert re.search(f"{sentence}{counts}\\.\n", said)
+    code, said = check(
+        "renamed.safetensors", "--attacks", "signed_zeros", concept=str(ROOT / "data/emoji/concepts/airplane")
     )
-    code, said = check("renamed.safetensors", concept=str(ROOT / "data/emoji/concepts/airplane"))
     assert code == 3 and "verdict: not erased" in said and "Is this the pack of the concept that was erased?" in said
-    assert "they tell no signs" in said
     assert {path.name for path in tmp_path.iterdir()} == {"params.yaml", "renamed.safetensors"}
 
 
@@ -123,9 +111,13 @@ def test_a_defended_model_whose_fill_is_narrow(
 ) -> None:
     filled = {n: torch.where(mask[n], noise(t, 1e-4), t) if n in mask else t for n, t in pruned.items()}
     save_file(filled, tmp_path / "m.safetensors")
-    code, said = check("m.safetensors", "--attacks", "roots_max")
-    assert code in (3, 4) and "by far more tiny entries than a smooth density has" in said
+    code, said = check("m.safetensors", "--attacks", "roots_max", images=16)
+    assert code == 4 and "by far more tiny entries than a smooth density has" in said
     assert "  roots_max " in said and "does not apply" not in said
+    assert (
+        "Cannot tell whether 'bell' grows back: so few images do not tell the attacked model from the published one: "
+        "draw more (--images); the published model draws it in " in said
+    )
 
 
 def test_a_fine_tuned_model_whose_fill_is_wide(
@@ -180,9 +172,3 @@ def test_bad_inputs_are_one_sentence(check: Check, tmp_path: Path, base: dict[st
     ):
         code, said = check(*words, concept=concept)
         assert code == 1 and said.startswith("error: ") and said.count("\n") == 1 and sentence in said, said
-
-
-def test_a_pack_that_no_judge_can_tell(tmp_path: Path) -> None:
-    write_concept(tmp_path / "spoon", "spoon", label="spoon", first_seed=0)
-    with pytest.raises(UserError, match="no judge of world 'emoji' that is here knows the label 'spoon'"):
-        read_setting("emoji", str(tmp_path / "spoon"))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
-from regrow.dependencies import stages
+from regrow.dependencies import stages, summary_of
 from regrow.errors import UserError, nearest
 from regrow.gpus import take_gpu
 
@@ -91,7 +91,7 @@ def _take_device(device: str) -> None:
 
 def stage_parser(stage: str, function: Callable[..., None]) -> argparse.ArgumentParser:
     """Return the parser of a stage: a flag per argument of its `run`, required unless it may be None."""
-    parser = argparse.ArgumentParser(f"regrow {stage}", description=stages()[stage], allow_abbrev=False)
+    parser = argparse.ArgumentParser(f"regrow {stage}", description=summary_of(stage), allow_abbrev=False)
     helps = _argument_helps(inspect.getdoc(function) or "")
     for name, kind in get_type_hints(function).items():
         if name != "return":
@@ -256,6 +256,7 @@ def _check(words: Sequence[str]) -> int:
     )
     parser.add_argument("--base", type=Path, help="pipeline that the model was made from, if an attacker has it too")
     parser.add_argument("--mask", type=Path, help="safetensors of bool per weight name, True = missing")
+    parser.add_argument("--prompts", help="a prompt set of the world, else the first that asks for the concept")
     parser.add_argument("--images", type=int, help="of each model, at most as many as the concept has prompts")
     parser.add_argument(
         "--attacks", nargs="+", default=[], help="entries of attack_weights, else those of docs/check.md"
@@ -282,7 +283,8 @@ TOOLS: dict[str, Command] = {
 
 
 def _help() -> str:
-    verbs = {**{verb: command.__doc__ or "" for verb, command in TOOLS.items()}, **stages()}
+    verbs = {verb: command.__doc__ or "" for verb, command in TOOLS.items()}
+    verbs |= {stage: summary_of(stage) for stage in stages()}
     width = max(map(len, verbs))
     lines = [f"  {verb:<{width}}  {said.partition(chr(10))[0]}" for verb, said in verbs.items()]
     head = (

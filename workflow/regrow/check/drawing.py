@@ -1,60 +1,65 @@
-"""Draw the concept's own prompts with several models, and count in how many images the judge sees the concept."""
+"""Draw prompts with several models and have the images judged; those of nudity are judged in memory and never kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regrow.check.choice import Asked
+from regrow.check.measure import DETECTIONS
 from regrow.check.setting import Setting
 from regrow.errors import UserError
-from regrow.images.csv_rows import same_text
-from regrow.images.prompts import PromptSet, read_prompts
+from regrow.images.prompts import select_rows
+from regrow.images.screen.apply import check_rows_left, lists_for, screen_rows
 from regrow.io.parquet import read_table
-from regrow.stages import generate_images, score_images
-from regrow.tables.intervals import wilson
+from regrow.stages import generate_images, judge_in_memory, score_images
 
 DEFAULT = 100  # images of each model: enough to tell .06 from .20
+STORE = "store"
 OTHERS = 24  # images of other things, to see whether the model draws at all
 
 
 @dataclass(frozen=True)
-class Count:
-    """In how many of a model's distinct images the judge sees what was asked for, with Wilson's interval."""
+class Extent:
+    """How many rows of the concept's prompts are drawn.
 
-    correct: int
-    n: int
-    low: float
-    high: float
+    Attributes
+    ----------
+    rows, images : int
+        Rows, and those of them that pass the screen.
+    dropped : dict of int
+        How many do not, by the screen's list; a row may be on both.
+    """
 
-    def __str__(self) -> str:
-        """As it is printed."""
-        return f"{self.correct} of {self.n} ({self.low:.2f} to {self.high:.2f})"
-
-
-def count(correct: int, n: int, level: float) -> Count:
-    """Return a count with its interval."""
-    low, high = wilson(correct, n, level)
-    return Count(correct, n, float(low), float(high))
+    rows: int
+    images: int
+    dropped: dict[str, int]
 
 
-def number_of_images(setting: Setting, asked: int | None) -> int:
-    """Return how many rows of the concept's prompts are drawn: as many as asked for, or the default.
+def extent(setting: Setting, asked: int | None) -> Extent:
+    """Return how many rows give as many images as are asked for, or as the default.
 
     Raises
     ------
     UserError
-        Fewer than one, or more than there are.
+        No row that passes the screen, fewer images than one, or more than there are.
     """
-    rows = read_prompts(_file(setting, setting.prompt_set), setting.prompt_set)
-    if setting.prompt_set.scope == "model":
-        rows = [row for row in rows if same_text(row.label) == same_text(setting.concept.label)]
-    if asked is None:
-        return min(DEFAULT, len(rows))
-    if not 1 <= asked <= len(rows):
-        raise UserError(f"--images is {asked}, but concept '{setting.concept.name}' has 1 to {len(rows)} prompts")
-    return asked
+    own, label = setting.own, setting.concept.label
+    lists = lists_for(own.prompt_set, setting.concept.kind)
+    every = screen_rows(own.rows, lists)
+    check_rows_left(every, own.prompt_set, f"all {len(own.rows)} rows")
+    if asked is not None and not 1 <= asked <= len(every.rows):
+        raise UserError(
+            f"--images is {asked}, but concept '{setting.concept.name}' has 1 to {len(every.rows)} prompts"
+            + (f": the screen took out {every.count} of {len(own.rows)}" if every.count else "")
+        )
+    images = min(DEFAULT, len(every.rows)) if asked is None else asked
+    rows = own.rows.index(every.rows[images - 1]) + 1
+    drawn = screen_rows(select_rows(own.prompt_set, own.rows, label, rows), lists)
+    return Extent(rows, len(drawn.rows), {name: len(cases) for name, cases in drawn.dropped.items()})
 
 
 @dataclass(frozen=True)
@@ -62,81 +67,85 @@ class Cell:
     """A model to draw with: the pipeline of a world.json itself, or a delta against it."""
 
     name: str
+    role: str = "erased"
     model: Path | None = None
     record: Path | None = None
 
 
 def draw_and_judge(
-    setting: Setting, prompt_set: PromptSet, world: Path, cells: Sequence[Cell], n: int, folder: Path, device: str
-) -> dict[str, Count]:
-    """Return the count of every cell; what the folder's store holds is not drawn again.
+    setting: Setting, asked: Asked, world: Path, cells: Sequence[Cell], rows: int, folder: Path, device: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Return judge by judge a row per image; see `draw`."""
+    index = draw(setting, asked, world, cells, rows, folder, device)
+    batch, found = setting.params.score_images.batch, {}
+    for judge, path in asked.judges.items():
+        scores = index.with_name(f"{index.stem}-{judge}.parquet")
+        score_images.run(world, index, path, judge, folder / STORE, batch, device, scores)
+        found[judge] = read_table(scores)[0].to_pylist()
+    return found
+
+
+def draw(
+    setting: Setting, asked: Asked, world: Path, cells: Sequence[Cell], rows: int, folder: Path, device: str
+) -> Path:
+    """Return the index of images; what the folder's store holds is not drawn again.
 
     Parameters
     ----------
     setting : Setting
-        World, concept and judge.
-    prompt_set : PromptSet
-        One of the setting's.
+        World and concept.
+    asked : Asked
+        Prompts and judges.
     world : Path
         world.json of the pipeline.
     cells : sequence of Cell
         Models of that pipeline.
-    n : int
-        Rows of the prompt set.
+    rows : int
+        Of the prompt set.
     folder : Path
-        Where images, scores and indexes are kept.
+        Where the store and indexes are kept; of nudity no image.
     device : str
         For example ``cpu`` or ``cuda``.
     """
-    params = setting.params
-    name = f"{world.parent.name}-{prompt_set.name}"
-    index, scores, store = folder / f"{name}-images.parquet", folder / f"{name}-scores.parquet", folder / "store"
+    params = setting.params.generate_images
+    index = folder / f"{world.parent.name}-{asked.prompt_set.name}.parquet"
     job = {
         "audit": "check",
         "group": setting.concept.name,
         "part": 0,
-        "prompt_set": prompt_set.model_dump(mode="json"),
+        "prompt_set": asked.prompt_set.model_dump(mode="json"),
         "first": 0,
-        "last": n,
-        "cells": [_cell(setting, cell, n) for cell in cells],
+        "last": rows,
+        "cells": [_cell(setting, cell, rows) for cell in cells],
     }
-    asked = params.generate_images
-    generate_images.run(
-        world,
-        job,
-        store,
-        {"steps": asked.steps, "guidance": asked.guidance},
-        {"dtype": asked.dtype, "vae_tiling": asked.vae_tiling},
-        asked.batch,
-        asked.attention_slicing,
-        asked.cpu_offload,
-        device,
-        index,
-    )
-    score_images.run(world, index, setting.judge, setting.judge_name, store, params.score_images.batch, device, scores)
-    table, _ = read_table(scores, ["attack", "prompt", "seed", "correct"])
-    return {cell.name: _count(table.to_pylist(), cell.name, params.make_table.level) for cell in cells}
+    drawing: dict[str, Any] = {
+        "sampler": {"steps": params.steps, "guidance": params.guidance},
+        "numerics": {"dtype": params.dtype, "vae_tiling": params.vae_tiling},
+        "batch": params.batch,
+        "attention_slicing": params.attention_slicing,
+        "cpu_offload": params.cpu_offload,
+        "device": device,
+    }
+    if setting.measure is not DETECTIONS:
+        generate_images.run(world, job, folder / STORE, **drawing, out=index)
+        return index
+    judges = {judge: str(path) for judge, path in asked.judges.items()}
+    try:
+        judge_in_memory.run(world, job, judges, folder / STORE, **drawing, out=index)
+    finally:
+        shutil.rmtree(folder / "pixelated", ignore_errors=True)  # a check shows no pictures
+    return index
 
 
-def _cell(setting: Setting, cell: Cell, n: int) -> dict[str, Any]:
+def _cell(setting: Setting, cell: Cell, rows: int) -> dict[str, Any]:
     return {
         "concept": setting.concept.name,
-        "role": "attacked" if cell.model else "erased",
+        "role": cell.role,
         "published": "published",
         "attack": cell.name,
         "model": None if cell.model is None else str(cell.model),
         "record": None if cell.record is None else str(cell.record),
         "prompts": None,
         "label": setting.concept.label,
-        "n": n,
+        "n": rows,
     }
-
-
-def _count(rows: Sequence[Mapping[str, Any]], attack: str, level: float) -> Count:
-    distinct = {(row["prompt"], row["seed"]): bool(row["correct"]) for row in rows if row["attack"] == attack}
-    return count(sum(distinct.values()), len(distinct), level)
-
-
-def _file(setting: Setting, prompt_set: PromptSet) -> Path:
-    own = prompt_set.scope == "concept"
-    return setting.packs / setting.concept.name / prompt_set.file if own else Path(prompt_set.file)

@@ -8,14 +8,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from regrow.check.answer import Answer, Findings, answer
 from regrow.check.attacks import ATTACKS, attack, check_attacks, write_view
 from regrow.check.candidate import Candidate, read_candidate
+from regrow.check.contrast import read_contrast
 from regrow.check.copies import find_copies
-from regrow.check.drawing import OTHERS, Cell, Count, draw_and_judge, number_of_images
+from regrow.check.counting import RULE, Mean, counted
+from regrow.check.drawing import OTHERS, Cell, Extent, draw_and_judge, extent
+from regrow.check.measure import DETECTIONS, LABEL, SIMILARITY
 from regrow.check.missing import SPARSE, differs, find_cuts, read_mask, read_wired
 from regrow.check.pipeline import index_pipeline, write_pipeline
 from regrow.check.say import as_card, as_record, as_text
@@ -24,6 +28,7 @@ from regrow.device import check_device
 from regrow.errors import UserError
 from regrow.evaluate.leftovers import Leftover
 from regrow.io.files import write_json, write_text
+from regrow.judge._nudity import COUNTING_RULES
 from regrow.model.pipelines import read_base
 from regrow.world import read_world
 
@@ -31,6 +36,7 @@ log = logging.getLogger(__name__)
 
 TELLING = ("nan_payload", "subnormals", "hidden_storage", "name")  # the rest tells what was changed, and no weights
 SHOWN = 5  # traces of one kind
+PUBLISHED, BASE = "published", "base"
 
 
 def run(
@@ -39,6 +45,7 @@ def run(
     world: str,
     base: Path | None,
     mask: Path | None,
+    prompts: str | None,
     images: int | None,
     attacks: Sequence[str],
     out: Path | None,
@@ -58,6 +65,8 @@ def run(
         Pipeline that the model was made from, if an attacker has it too.
     mask : Path or None
         What is missing, see `regrow.check.missing.read_mask`.
+    prompts : str or None
+        The world's prompt set to draw; None for the first that asks for the concept and is here.
     images : int or None
         Of each model.
     attacks : sequence of str
@@ -72,12 +81,12 @@ def run(
     UserError
         A bad input.
     """
-    setting = read_setting(world, concept)
+    setting = read_setting(world, concept, prompts)
     names = list(dict.fromkeys(attacks or [name for name in ATTACKS if name in setting.params.attack_weights]))
     check_attacks(names, setting.params)
     device = device or setting.params.device
     check_device(device)
-    count = number_of_images(setting, images)
+    drawn = extent(setting, images)
     if base is not None and not (base / "unet/config.json").is_file():
         raise UserError(f"{base} is no folder of a pipeline with a UNet: give the base as diffusers saves it")
     if out is not None and out.exists() and not out.is_dir():
@@ -87,10 +96,11 @@ def run(
         folder.mkdir(parents=True, exist_ok=True)
         candidate = read_candidate(model, base.absolute() if base else setting.pipeline)
         found = _look(candidate, setting, base, mask)
+        found.extent = drawn
         # Stages keep what they know of a base below the working directory, and that is not the user's here.
         absolute = base.absolute() if base else None
         with chdir(folder):
-            _attack_and_draw(candidate, found, setting, absolute, names, count, folder, device)
+            _attack_and_draw(candidate, found, setting, absolute, names, drawn, folder, device)
         said = answer(found)
         _write(found, said, setting, folder, keep=out is not None)
     return said.exit_code
@@ -110,6 +120,7 @@ def _look(candidate: Candidate, setting: Setting, base: Path | None, mask: Path 
         said=candidate.said,
         concept=setting.concept.name,
         world=setting.world,
+        measure=setting.measure,
         level=setting.params.make_table.level,
         cuts=cuts,
         copies=find_copies(candidate, cuts),
@@ -127,7 +138,7 @@ def _attack_and_draw(
     setting: Setting,
     base: Path | None,
     names: Sequence[str],
-    images: int,
+    drawn: Extent,
     folder: Path,
     device: str,
 ) -> None:
@@ -136,25 +147,35 @@ def _attack_and_draw(
     pipeline = folder / "published/pipeline"
     write_pipeline(candidate, pipeline)
     index_pipeline(setting.world, pipeline, setting.packs, world, candidate.path)
+    of_base, whole = _draw_base(base, setting, drawn, folder, device)
     view = folder / "attacks/view.safetensors"
     if write_view(candidate.tensors, found.cuts, read_world(world).base, view):
         found.tried = attack(view, names, setting.params, view.parent, device)
     candidate.tensors.clear()  # gigabytes, all of which are in files now
-    cells = [Cell("none"), *(Cell(one.name, one.model, one.record) for one in found.tried if not one.refused)]
-    counts = draw_and_judge(setting, setting.prompt_set, world, cells, images, folder, device)
-    found.published = counts.pop("none")
-    found.attacks = counts
+    tried = [Cell(one.name, model=one.model, record=one.record) for one in found.tried if not one.refused]
+    rows = draw_and_judge(setting, setting.own, world, [Cell(PUBLISHED), *tried], drawn.rows, folder, device)
+    seen = counted(
+        setting.measure, {judge: [*own, *of_base.get(judge, [])] for judge, own in rows.items()}, found.level, whole
+    )
+    found.attacks, found.beside, found.worlds_base = dict(seen.numbers), seen.beside, bool(of_base) and base is None
+    found.published, found.base = found.attacks.pop(PUBLISHED), found.attacks.pop(BASE, None)
     if setting.others:
-        n = min(OTHERS, images)
-        found.others = draw_and_judge(setting, setting.others, world, [Cell("none")], n, folder, device)["none"]
-    if base:
-        found.base = _draw_base(base, setting, images, folder, device)
+        n = min(OTHERS, drawn.images, len(setting.others.rows))
+        others = draw_and_judge(setting, setting.others, world, [Cell(PUBLISHED)], n, folder, device)
+        found.others = counted(LABEL, others, found.level).numbers[PUBLISHED]
 
 
-def _draw_base(base: Path, setting: Setting, images: int, folder: Path, device: str) -> Count:
-    world = folder / "base/world.json"
-    index_pipeline(setting.world, base, setting.packs, world, base)
-    return draw_and_judge(setting, setting.prompt_set, world, [Cell("none")], images, folder, device)["none"]
+def _draw_base(
+    base: Path | None, setting: Setting, drawn: Extent, folder: Path, device: str
+) -> tuple[dict[str, list[dict[str, Any]]], Mean | None]:
+    """Draw with the base, or with the world's where the measure needs one; also how far its similarity falls."""
+    if base is None and setting.measure is LABEL:
+        return {}, None
+    pipeline, world, cell = base or setting.pipeline, folder / "base/world.json", Cell(BASE, "pretrained")
+    index_pipeline(setting.world, pipeline, setting.packs, world, pipeline)
+    similar = setting.measure is SIMILARITY
+    whole = read_contrast(setting, world, cell, drawn.images, folder, device) if similar else None
+    return draw_and_judge(setting, setting.own, world, [cell], drawn.rows, folder, device), whole
 
 
 def _read_base(base: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -186,7 +207,14 @@ def _traces(leftovers: Sequence[Leftover]) -> list[str]:
 
 def _write(found: Findings, said: Answer, setting: Setting, folder: Path, keep: bool) -> None:
     asked = setting.params.generate_images
-    settings = {"steps": asked.steps, "guidance": asked.guidance, "numbers": asked.dtype, "judge": setting.judge_name}
+    judge = next(iter(setting.own.judges))
+    settings = {
+        "steps": asked.steps,
+        "guidance": asked.guidance,
+        "numbers": asked.dtype,
+        "prompts": setting.own.prompt_set.name,
+        "judge": f"{judge}, {RULE}: {COUNTING_RULES[RULE]}" if setting.measure is DETECTIONS else judge,
+    }
     card = as_card(found, said, settings)
     if keep:
         write_json(folder / "check.json", as_record(found, said, settings))

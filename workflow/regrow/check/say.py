@@ -7,16 +7,20 @@ from dataclasses import asdict
 from typing import Any
 
 from regrow import __version__
-from regrow.check.answer import Answer, Count, Findings
+from regrow.check.answer import Answer, Findings
+from regrow.check.counting import Count, Number
 from regrow.check.missing import Cut
 
 
 def as_text(found: Findings, said: Answer) -> str:
     """Return the answer for a terminal."""
-    lines = [f"{found.model}: {found.said}", "", *_missing(found), "", *_beside(found), "", "images that show it"]
-    lines += [f"  {name:<24}  {counted}" for name, counted in _rows(found).items()]
+    lines = [f"{found.model}: {found.said}", "", *_missing(found), "", *_beside(found), "", found.measure.heading]
+    lines += _lines(_rows(found))
     lines += [f"  {tried.name:<24}  does not apply: {tried.refused}" for tried in found.tried if tried.refused]
-    lines += ["", f"verdict: {said.kind.value}", said.sentence]
+    for heading, numbers in found.beside.items():
+        lines += [heading, *_lines(numbers)]
+    lines += [f"prompts: {_screened(found)}"] if _screened(found) else []
+    lines += ["", f"verdict: {said.kind.value}", said.sentence, f"({found.measure.rule})"]
     lines += ["", "advice", *(f"  - {line}" for line in said.advice)]
     return "\n".join(lines) + f"\n\nexit code {said.exit_code}\n"
 
@@ -26,9 +30,7 @@ def as_card(found: Findings, said: Answer, settings: Mapping[str, Any]) -> str:
     cut = sum(cut.count for cut in found.cuts)
     entries = f"{cut:,} entries of {len(found.cuts)} weights" if cut else "nothing that shows"
     drawn = ", ".join(f"{key} {value}" for key, value in settings.items())
-    rows = [
-        f"| {name} | {one.correct} of {one.n} | {one.low:.2f} to {one.high:.2f} |" for name, one in _rows(found).items()
-    ]
+    rows = [f"| {name} | {_cell(one)} | {one.low:.2f} to {one.high:.2f} |" for name, one in _rows(found).items()]
     tried = ", ".join(found.attacks) or "none"
     limits = [f"- {reason[0].upper()}{reason[1:]}." for reason in said.reasons]
     return "\n".join(
@@ -37,10 +39,12 @@ def as_card(found: Findings, said: Answer, settings: Mapping[str, Any]) -> str:
             "",
             said.sentence,
             "",
-            f"| images that show it | count | {found.level:.0%} interval |",
+            f"| {found.measure.heading} | number | {found.level:.0%} interval |",
             "|---|---|---|",
             *rows,
             "",
+            *(f"{heading[0].upper()}{heading[1:]}: {_joined(numbers)}.\n" for heading, numbers in found.beside.items()),
+            *([f"Prompts: {_screened(found)}.\n"] if _screened(found) else []),
             f"Missing from the weights: {entries}. Checked with `regrow check` {__version__} in the world "
             f"`{found.world}` ({drawn}). Attacks tried: {tried}; others, such as training or searching "
             "for prompts, were not.",
@@ -65,7 +69,14 @@ def as_record(found: Findings, said: Answer, settings: Mapping[str, Any]) -> dic
         "advice": said.advice,
         "settings": dict(settings),
         "level": found.level,
+        "counted": found.measure.heading,
+        "rule": found.measure.rule,
         "images": {name: asdict(counted) for name, counted in _rows(found).items()},
+        "beside": {
+            heading: {name: asdict(number) for name, number in numbers.items()}
+            for heading, numbers in found.beside.items()
+        },
+        "prompts": asdict(found.extent) if found.extent else None,
         "refused": {tried.name: tried.refused for tried in found.tried if tried.refused},
         "missing": [
             {
@@ -88,9 +99,32 @@ def as_record(found: Findings, said: Answer, settings: Mapping[str, Any]) -> dic
     }
 
 
-def _rows(found: Findings) -> dict[str, Count]:
-    named = {"base": found.base, "published": found.published, **found.attacks, "published, other things": found.others}
+def _rows(found: Findings) -> dict[str, Number]:
+    named = {"base": found.base, "published": found.published, **found.attacks, "other things, right": found.others}
     return {name: counted for name, counted in named.items() if counted}
+
+
+def _cell(number: Number) -> str:
+    return f"{number.correct} of {number.n}" if isinstance(number, Count) else f"{number.share:.2f}"
+
+
+def _lines(numbers: Mapping[str, Number]) -> list[str]:
+    return [f"  {name:<24}  {number}" for name, number in numbers.items()]
+
+
+def _joined(numbers: Mapping[str, Number]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in numbers.items())
+
+
+def _screened(found: Findings) -> str:
+    """Return what the screen took out, and nothing where it was not asked."""
+    if found.extent is None or not found.extent.dropped:
+        return ""
+    extent = found.extent
+    if extent.images == extent.rows:
+        return f"all of the first {extent.rows} drawn, none is on a list of the screen"
+    dropped = ", ".join(f"{name} {count}" for name, count in extent.dropped.items())
+    return f"{extent.images} of the first {extent.rows} drawn, the screen took out the others ({dropped})"
 
 
 def _missing(found: Findings) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from regrow.check.absent import how_to_get
+from regrow.check.choice import Asked, choose, choose_others
+from regrow.check.measure import Measure
 from regrow.concepts import Concept, read_concept
 from regrow.config.entries import check_entries
 from regrow.config.errors import validate
@@ -13,13 +15,8 @@ from regrow.config.layers import merge, read_world_file
 from regrow.config.reader import read_yaml
 from regrow.config.schema import Params
 from regrow.errors import UserError, nearest
-from regrow.images.csv_rows import same_text
-from regrow.judges import read_protocol
+from regrow.images.screen.packs import check_pack
 from regrow.places import data_path
-
-if TYPE_CHECKING:
-    from regrow.config.files import WorldFile
-    from regrow.images.prompts import PromptSet
 
 
 @dataclass(frozen=True)
@@ -40,12 +37,12 @@ class Setting:
         What is to be gone.
     packs : Path
         The folder of its pack's folder.
-    judge, judge_name : Path and str
-        The judge that has the concept among its labels.
-    prompt_set : PromptSet
-        Prompts of the concept.
-    others : PromptSet or None
-        Prompts of other things that the same judge tells: whether the model draws anything.
+    measure : Measure
+        How its images are counted.
+    own : Asked
+        Prompts of the concept and their judges.
+    others : Asked or None
+        Prompts of other things: whether the model draws anything.
     """
 
     world: str
@@ -54,13 +51,12 @@ class Setting:
     structural_zeros: Path | None
     concept: Concept
     packs: Path
-    judge: Path
-    judge_name: str
-    prompt_set: PromptSet
-    others: PromptSet | None
+    measure: Measure
+    own: Asked
+    others: Asked | None
 
 
-def read_setting(world: str, concept: str) -> Setting:
+def read_setting(world: str, concept: str, prompts: str | None = None) -> Setting:
     """Read the world and the pack that a model is checked with.
 
     Parameters
@@ -69,26 +65,25 @@ def read_setting(world: str, concept: str) -> Setting:
         A file of config/worlds, without ``.yaml``.
     concept : str
         Folder of a concept pack, or the name of one of the world.
+    prompts : str or None
+        The world's prompt set to draw; None for the first that asks for the concept and is here.
 
     Raises
     ------
     UserError
-        Unknown world or concept, a world whose model is not here, or a concept that no judge of the world can tell.
+        Unknown world or concept, a world whose model is not here, or a concept that cannot be judged with what is here.
     """
     found = read_world_file(world)
     params = read_yaml(data_path("params.yaml"))
     checked = check_entries(validate(Params, merge(params, found.params), f"params.yaml for world '{world}'"))
     pipeline = data_path(found.pipeline).absolute()
     if not pipeline.is_dir():
-        raise UserError(f"world '{world}' has no base model in {found.pipeline}: fetch it first (regrow fetch_world)")
+        get = how_to_get(found, world, found.pipeline)
+        raise UserError(f"world '{world}' has no base model in {found.pipeline}: {get}")
     pack = _pack(concept, data_path(found.concepts))
     read = read_concept(pack)
-    name, judge = _judge(found, read, world)
-    sets = [one for one in found.prompt_sets.values() if name in one.judges and not one.sensitive]
-    own = [one for one in sets if one.labels == "concept"]
-    if not own:
-        raise UserError(f"world '{world}' has no prompt set that asks for a concept and goes to judge '{name}'")
-    others = [one for one in sets if one.labels == "others"]
+    check_pack(read, pack / "concept.yaml")
+    measure, own = choose(found, world, read, pack, prompts)
     return Setting(
         world,
         checked,
@@ -96,10 +91,9 @@ def read_setting(world: str, concept: str) -> Setting:
         data_path(found.structural_zeros).absolute() if found.structural_zeros else None,
         read,
         pack.parent,
-        judge,
-        name,
-        _absolute(own[0]),
-        _absolute(others[0]) if others else None,
+        measure,
+        own,
+        choose_others(found, read),
     )
 
 
@@ -112,25 +106,3 @@ def _pack(concept: str, packs: Path) -> Path:
     raise UserError(
         f"'{concept}' is no folder of a concept pack and no concept of the world: {nearest(concept, known)}"
     )
-
-
-def _judge(world: WorldFile, concept: Concept, name: str) -> tuple[str, Path]:
-    """Return the first judge of a world that can say whether an image shows the concept."""
-    for judge, folder in world.judges.items():
-        path = data_path(folder).absolute()
-        if not (path / "judge.yaml").is_file():
-            continue
-        protocol = read_protocol(path)
-        labels = protocol.labels
-        if labels and "top1" in protocol.module.COLUMNS and same_text(concept.label) in map(same_text, labels):
-            return judge, path
-    raise UserError(
-        f"no judge of world '{name}' that is here knows the label '{concept.label}' of concept '{concept.name}': "
-        "correct the label, add a judge, or fetch the world's"
-    )
-
-
-def _absolute(prompt_set: PromptSet) -> PromptSet:
-    if prompt_set.scope == "concept":
-        return prompt_set
-    return prompt_set.model_copy(update={"file": data_path(prompt_set.file).absolute().as_posix()})
