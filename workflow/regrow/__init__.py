@@ -1,3 +1,3 @@
 """Audit whether an erased concept grows back in a text-to-image model."""
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
