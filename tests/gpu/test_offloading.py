@@ -98,12 +98,12 @@ def test_one_part_at_a_time_is_on_the_gpu_and_nothing_is_mixed(tmp_path: Path, m
     swapper, beside = Swapper(pipeline, "base"), []
     with pretended_gpu(), moving() as away:
         pipeline.unet.conv_in.register_forward_pre_hook(lambda *_: beside.append(set(away)))
-        for value in (2.0, 3.0, None):
+        for value in (2.0, None):
             delta = None if value is None else Delta({f"unet.{LAYER}": torch.full(home.shape, value)}, "base", "digest")
             swapper.put(delta)
             assert pipeline.unet not in away, "a delta is put into the weights at home"
-            assert len(list(draw(pipeline, ROWS, Sampler("DDIMScheduler", 2, 7.5), 2))) == 2
+            assert len(list(draw(pipeline, ROWS, Sampler("DDIMScheduler", 1, 7.5), 2))) == 2
             weight = pipeline.unet.get_parameter(LAYER)
             assert torch.equal(weight, home if value is None else torch.full_like(home, value))
-    assert len(beside) == 3 * 2 * 2 and all(pipeline.unet in there for there in beside)
+    assert len(beside) == 2 * 2 and all(pipeline.unet in there for there in beside)
     assert not any(pipeline.text_encoder in there for there in beside), "the UNet does not share the GPU with it"
