@@ -1,6 +1,7 @@
 """The audit of Stable Diffusion 1.5 on stand-ins in its published layout: from the hub to the report, for two classes.
 
-Every table is made, of some of the attacks and fills; `make rehearse-sd15` does the same for all of them and all classes.
+Every table is made, of some of the attacks and fills; `make rehearse-sd15` does the same for all of them and all
+classes.
 """
 
 import csv
