@@ -35,7 +35,7 @@ DEVICE ?= cuda
 gpu-check: $(READY) ## check in minutes that the GPU computes what the CPU does (DEVICE=cpu checks the check)
 	regrow gpu-check --device $(DEVICE)
 
-rehearse-sd15: $(NUDITY) ## rehearse all audits of Stable Diffusion 1.5 on stand-ins of a few MB, from download to report
+rehearse-sd15: $(NUDITY) ## rehearse Stable Diffusion 1.5 with every prompt set on stand-ins of a few MB, from download to report
 	rm -rf results/rehearse-sd15
 	OMP_NUM_THREADS=1 python -m tests.standin.rehearsal results/rehearse-sd15 --every-set
 

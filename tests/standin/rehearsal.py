@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a new folder")
     parser.add_argument("--audit", default="sd15", help="a file of config/audits in a world of Stable Diffusion")
     parser.add_argument("--concepts", nargs="*", help="some of the audit's concepts")
-    parser.add_argument("--every-set", action="store_true", help="all audits of sd15, and more for every prompt set")
+    parser.add_argument("--every-set", action="store_true", help="also styles and nudity, and every prompt set")
     parser.add_argument("--cores", default="all", help="of Snakemake")
     arguments = parser.parse_args()
     folder, audit, begin = arguments.folder.resolve(), arguments.audit, time.monotonic()

@@ -57,6 +57,10 @@ class TestReader:
             parse(text)
         assert "some.yaml" in str(caught.value) and "\n" not in str(caught.value)
 
+    def test_what_is_no_yaml_is_told_with_its_line(self):
+        with pytest.raises(UserError, match=r"some\.yaml is not YAML: line 3, [^<>]*: correct it"):
+            parse("a: 1\nb: [1, 2\nc: 3\n")
+
     def test_an_empty_file_is_an_empty_mapping(self):
         assert parse("# nothing\n") == {}
 

@@ -65,7 +65,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = loader.get_single_data()
         _refuse_cycles(content, path)
     except (yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}: correct it") from error
+        raise UserError(f"{path} is not YAML: {_said(error)}: correct it") from error
     finally:
         loader.dispose()
     if content is None:
@@ -73,6 +73,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no mapping of keys to values: correct it")
     return content
+
+
+def _said(error: Exception) -> str:
+    """Return what is wrong and in which line; the parser itself knows no file."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}, {error.problem}"
+    return str(error).partition("\n")[0]
 
 
 def _refuse_cycles(value: Any, path: Path, above: tuple[int, ...] = ()) -> None:
